@@ -1,0 +1,80 @@
+"""Every refusal as RFC 9457 ``application/problem+json``, the framework's own included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+
+from certd.errors import CertdError, InvalidRequest, Unavailable
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
+
+log = structlog.get_logger("api")
+
+RETRY_AFTER_SECONDS = 2
+
+
+def problem(status: int, code: str, title: str, detail: str, **members: Any) -> JSONResponse:
+    """Return a problem document; members that are None are left out."""
+    document = {
+        "type": f"urn:certd:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    document |= {name: value for name, value in members.items() if value is not None}
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    return JSONResponse(document, status, headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Translate every error of ``app`` into a problem document."""
+    app.exception_handler(CertdError)(_certd_error)
+    app.exception_handler(RequestValidationError)(_invalid_request)
+    app.exception_handler(HTTPException)(_framework_error)
+    app.exception_handler(RedisError)(_queue_away)
+    app.exception_handler(Exception)(_unexpected)
+
+
+async def _certd_error(_: Request, error: CertdError) -> JSONResponse:
+    return problem(
+        error.status, error.code, error.title, error.message, pointer=error.pointer, **error.details
+    )
+
+
+async def _invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
+    errors = [
+        {"pointer": "/" + "/".join(str(part) for part in item["loc"][1:]), "detail": item["msg"]}
+        for item in error.errors()
+    ]
+    detail = "; ".join(f"{item['pointer']}: {item['detail']}" for item in errors[:3])
+    return problem(422, InvalidRequest.code, InvalidRequest.title, detail, errors=errors)
+
+
+async def _framework_error(request: Request, error: HTTPException) -> JSONResponse:
+    code = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}.get(
+        error.status_code, "http-error"
+    )
+    detail = f"{request.method} {request.url.path}: {error.detail}. See /openapi.json for what exists."
+    return problem(error.status_code, code, str(error.detail), detail)
+
+
+async def _queue_away(_: Request, error: RedisError) -> JSONResponse:
+    log.warning("queue_away", detail=str(error))
+    return problem(
+        503, Unavailable.code, Unavailable.title, "The queue does not answer; try again in a moment."
+    )
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("request_failed", path=request.url.path, method=request.method, exc_info=error)
+    return problem(
+        500, CertdError.code, CertdError.title, "This is a fault of the service. Its log names the cause."
+    )

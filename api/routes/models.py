@@ -1,0 +1,28 @@
+"""The registered models."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.schemas import ModelList, ModelView
+from certd.models import ModelSpecification, find_model, model_names
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+
+@router.get("")
+def list_models() -> ModelList:
+    """List what can be certified. Models are registered by operators and never arrive by HTTP."""
+    return ModelList(models=[_view(find_model(name)) for name in model_names()])
+
+
+def _view(model: ModelSpecification) -> ModelView:
+    return ModelView(
+        name=model.name,
+        reference=model.reference,
+        description=model.description,
+        architecture=model.architecture,
+        input_shape=model.input_shape,
+        num_classes=model.num_classes,
+        training_sigma=model.training_sigma,
+    )

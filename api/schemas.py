@@ -1,0 +1,79 @@
+"""What the routes answer with."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from certd.jobs.job import JobStatus
+
+
+class Progress(BaseModel):
+    """How far a job is. ``draws_expected`` is the most it can cost."""
+
+    images_total: int
+    images_done: int
+    images_abstained: int
+    draws_done: int
+    draws_expected: int
+    images_per_second: float | None
+    eta_seconds: float | None
+
+
+class JobView(BaseModel):
+    """A job and where it stands."""
+
+    id: str = Field(examples=["job_01jd3v9w7yxk8c2m4n6p8q0r2s"])
+    status: JobStatus
+    created_at: datetime
+    finished_at: datetime | None
+    certification: dict[str, Any]
+    dataset: str | None
+    labelled: bool
+    max_radius: float = Field(description="The largest radius these settings can certify, in input units")
+    progress: Progress
+    error: dict[str, Any] | None
+    links: dict[str, str]
+
+
+class JobPage(BaseModel):
+    """Some jobs, newest first."""
+
+    jobs: list[JobView]
+    next_page_token: str | None
+
+
+class CertificatePage(BaseModel):
+    """The certificates of the images finished so far, in the order of the job's images."""
+
+    job_id: str
+    images_requested: int
+    images_finished: int
+    certificates: list[dict[str, Any]]
+
+
+class ModelView(BaseModel):
+    """A registered model."""
+
+    name: str
+    reference: str = Field(description="name@sha256, which jobs pin")
+    description: str
+    architecture: str
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    training_sigma: float | None
+
+
+class ModelList(BaseModel):
+    """All registered models."""
+
+    models: list[ModelView]
+
+
+class Health(BaseModel):
+    """Whether a part of the service answers."""
+
+    status: str
+    detail: str | None = None

@@ -1,0 +1,54 @@
+"""What the routes work with: storage, queue and progress, made once a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+
+from certd.jobs import keys
+from certd.jobs.dispatch import Dispatcher
+from certd.jobs.progress import ProgressBoard
+from certd.jobs.queue import ShardQueue, connect, make_broker
+from certd.jobs.storage import JobStorage
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from certd.settings import Settings
+
+RETRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts behind the routes."""
+
+    settings: Settings
+    storage: JobStorage
+    redis: Redis
+    board: ProgressBoard
+    dispatcher: Dispatcher
+
+    @classmethod
+    def connect(cls, settings: Settings, redis_url: str) -> Services:
+        """Open storage and queue; the server need not answer yet."""
+        storage = JobStorage(settings.data_dir)
+        redis = connect(redis_url, RETRIES)
+        queue = ShardQueue(make_broker(redis_url, settings.heartbeat_seconds))
+        dispatcher = Dispatcher(storage, redis, queue, 2 * settings.heartbeat_seconds)
+        return cls(settings, storage, redis, ProgressBoard(redis), dispatcher)
+
+    def draws_per_second(self, model: str) -> float | None:
+        """Return the speed a model was last measured at, or None."""
+        value = self.redis.get(keys.speed(model))
+        return None if value is None else float(value)
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Provided = Annotated[Services, Depends(_services)]

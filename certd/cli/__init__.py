@@ -1,0 +1,31 @@
+"""The command line: ``certd``. Standard output is data, standard error is progress."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from certd.cli.certify import certify
+from certd.cli.report import report
+from certd.errors import CertdError, InvalidRequest, NotFound
+
+USAGE, FAILED, INTERRUPTED = 2, 1, 130
+
+app = typer.Typer(
+    help="Certify image classifiers by randomized smoothing.", no_args_is_help=True, add_completion=False
+)
+app.command()(certify)
+app.command()(report)
+
+
+def main() -> None:
+    """Run the command line; an error is one sentence on standard error."""
+    try:
+        app()
+    except CertdError as error:
+        sys.stderr.write(f"certd: {error.message}\n")
+        sys.exit(USAGE if isinstance(error, InvalidRequest | NotFound) else FAILED)
+    except KeyboardInterrupt:
+        sys.stderr.write("certd: interrupted\n")
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,145 @@
+"""A client of the REST service; needs no torch."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from certd import errors
+from certd.errors import CertdError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+TERMINAL = frozenset({"succeeded", "failed", "canceled", "expired"})
+POLL_SECONDS = 0.2
+
+
+class Client:
+    """Talks to one service.
+
+    Args:
+        url: Where it serves, such as ``http://127.0.0.1:8000``.
+        timeout_seconds: How long one answer may take.
+    """
+
+    def __init__(self, url: str, timeout_seconds: float = 60.0) -> None:
+        self._http = httpx.Client(base_url=url, timeout=timeout_seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def submit(
+        self, request: dict[str, Any], files: Sequence[Path | tuple[str, bytes]] = ()
+    ) -> dict[str, Any]:
+        """Submit a job and return it as queued.
+
+        Args:
+            request: The options of the job, under the names of ``POST /v1/jobs``.
+            files: Image files, or one ``.npy`` or ``.npz``: paths, or names with their bytes.
+
+        Raises:
+            InvalidRequest: With the service's explanation, when it refuses.
+            Unavailable: When it cannot be reached.
+        """
+        if not files:
+            return self._json("POST", "/v1/jobs", json=request)
+        named = [(f.name, f.read_bytes()) if isinstance(f, Path) else f for f in files]
+        parts = [("images", (name, content, "application/octet-stream")) for name, content in named]
+        return self._json("POST", "/v1/jobs", data={"request": json.dumps(request)}, files=parts)
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """Return a job and where it stands."""
+        return self._json("GET", f"/v1/jobs/{job_id}")
+
+    def wait(
+        self,
+        job_id: str,
+        on_progress: Callable[[dict[str, Any]], None] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """Poll until the job has ended, and return it.
+
+        Args:
+            job_id: The job.
+            on_progress: Called with the job at each poll.
+            timeout_seconds: How long to wait at most.
+
+        Raises:
+            Unavailable: If the job has not ended in time; it goes on.
+        """
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while True:
+            job = self.job(job_id)
+            if on_progress is not None:
+                on_progress(job)
+            if job["status"] in TERMINAL:
+                return job
+            if deadline is not None and time.monotonic() > deadline:
+                raise Unavailable(f"{job_id} is still {job['status']} after {timeout_seconds} s; it goes on.")
+            time.sleep(POLL_SECONDS)
+
+    def certificates(self, job_id: str) -> list[dict[str, Any]]:
+        """Return one row an image, for the images finished so far."""
+        rows: list[dict[str, Any]] = self._json("GET", f"/v1/jobs/{job_id}/certificates")["certificates"]
+        return rows
+
+    def report(self, job_id: str) -> dict[str, Any]:
+        """Return the job's report."""
+        return self._json("GET", f"/v1/jobs/{job_id}/report")
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return the registered models."""
+        models: list[dict[str, Any]] = self._json("GET", "/v1/models")["models"]
+        return models
+
+    def ready(self) -> bool:
+        """Return whether the service has a queue and a worker."""
+        try:
+            return self._http.get("/readyz").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise Unavailable(
+                f"{self._http.base_url} cannot be reached ({error}). Is the server up?"
+            ) from error
+        if response.is_error:
+            raise _error(response)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+def _error(response: httpx.Response) -> CertdError:
+    """Return the error that a problem document stands for, as the class that its code names."""
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = {}
+    kinds = {
+        kind.code: kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, CertdError)
+    }
+    kind = kinds.get(problem.get("code", ""), CertdError)
+    known = {"type", "title", "status", "detail", "code", "pointer"}
+    details = {name: value for name, value in problem.items() if name not in known}
+    message = problem.get("detail", f"The service answered {response.status_code}.")
+    return kind(message, pointer=problem.get("pointer"), **details)

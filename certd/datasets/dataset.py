@@ -1,0 +1,115 @@
+"""A set of images whose members keep their names, whatever is selected from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from certd.datasets.selection import Selection
+from certd.errors import InvalidParameter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Images, and what is known about them.
+
+    Attributes:
+        name: The name under which the whole set is registered.
+        images: uint8[image, channel, height, width].
+        labels: True classes, int64[image] in ``[0, len(class_names))``; None where unknown.
+        image_ids: Position in the named set, uint64[image]. It seeds the noise, so it is never renumbered: an
+            image draws the same noise in the whole set and in any selection.
+        class_names: One name a class; empty where unknown.
+
+    Raises:
+        InvalidParameter: If the arrays disagree in length, type or range, or two images share an id.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    image_ids: NDArray[np.uint64]
+    class_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_images(self.images)
+        _require_ids(self.image_ids, len(self.images))
+        if self.labels is not None:
+            _require_labels(self.labels, len(self.images), len(self.class_names))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Return channel, height and width of one image."""
+        _, channels, height, width = self.images.shape
+        return channels, height, width
+
+    def select(
+        self,
+        *,
+        skip: int = 1,
+        start: int = 0,
+        stop: int | None = None,
+        limit: int | None = None,
+        indices: Sequence[int] | None = None,
+    ) -> Dataset:
+        """Return every ``skip``-th image from ``start`` to ``stop``, at most ``limit`` of them; ids are kept.
+
+        Args:
+            skip: Step, at least 1; Cohen's ``--skip``.
+            start: First position, in ``[0, len(self))``.
+            stop: Position after the last one, in ``(start, len(self)]``; None for the end.
+            limit: Most images to keep, at least 1; None for all.
+            indices: Distinct positions in the order wanted, instead of the other four.
+
+        Raises:
+            InvalidParameter: If an argument lies outside its domain, or ``indices`` comes with another one.
+        """
+        positions = Selection(skip, start, stop, limit, indices).positions(len(self))
+        return Dataset(
+            name=self.name,
+            images=self.images[positions],
+            labels=None if self.labels is None else self.labels[positions],
+            image_ids=self.image_ids[positions],
+            class_names=self.class_names,
+        )
+
+
+def _require_images(images: NDArray[np.uint8]) -> None:
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise InvalidParameter(f"Images must be uint8[image, channel, height, width], not {_kind(images)}.")
+
+
+def _require_ids(image_ids: NDArray[np.uint64], num_images: int) -> None:
+    if image_ids.dtype != np.uint64 or image_ids.shape != (num_images,):
+        raise InvalidParameter(
+            f"The ids of {num_images} images must be uint64[image], not {_kind(image_ids)}."
+        )
+    if len(np.unique(image_ids)) != num_images:
+        raise InvalidParameter(
+            "Two images share an id, so they would share their noise; ids must be distinct."
+        )
+
+
+def _require_labels(labels: NDArray[np.int64], num_images: int, num_classes: int) -> None:
+    if labels.dtype != np.int64 or labels.shape != (num_images,):
+        raise InvalidParameter(
+            f"The labels of {num_images} images must be int64[image], not {_kind(labels)}."
+        )
+    if labels.min(initial=0) < 0:
+        raise InvalidParameter(f"Labels are class indices from 0; one is {labels.min()}.")
+    if num_classes and labels.max(initial=0) >= num_classes:
+        raise InvalidParameter(f"There are {num_classes} classes, but one label is {labels.max()}.")
+
+
+def _kind(array: NDArray[Any]) -> str:
+    return f"{array.dtype}{list(array.shape)}"

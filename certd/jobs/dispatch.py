@@ -1,0 +1,78 @@
+"""Dispatch: keeps a small window of a job's shards in the queue, and sends again what was lost."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from certd.jobs import keys
+from certd.jobs.workforce import Workforce
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from certd.jobs.job import Job
+    from certd.jobs.queue import ShardQueue
+    from certd.jobs.storage import JobStorage
+
+SHARDS_A_WORKER = 2
+
+
+class Dispatcher:
+    """Sends a job's missing shards, about two a worker at a time.
+
+    The small window lets jobs share the workers, and lets a cancel take effect quickly. Nothing here is
+    needed for correctness: a shard sent twice is computed twice to the same bytes.
+
+    Args:
+        storage: Where the finished shards lie.
+        redis: Where it is noted what was sent.
+        queue: Where messages go.
+        resend_after_seconds: How long a sent shard may be neither queued, nor worked on, nor finished.
+    """
+
+    def __init__(
+        self, storage: JobStorage, redis: Redis, queue: ShardQueue, resend_after_seconds: float
+    ) -> None:
+        self._storage = storage
+        self._redis = redis
+        self._queue = queue
+        self._resend_after_seconds = resend_after_seconds
+        self._workforce = Workforce(redis)
+
+    def dispatch(self, job: Job) -> int:
+        """Fill the job's window and return how many shards were sent."""
+        finished = self._storage.finished_shards(job.id)
+        claimed = self._workforce.claims(job.id)
+        outstanding = (set(self._sent(job.id)) | claimed) - finished
+        room = SHARDS_A_WORKER * max(1, self._workforce.size()) - len(outstanding)
+        waiting = [s.index for s in job.shards if s.index not in finished and s.index not in outstanding]
+        return sum(self._send(job, index) for index in waiting[: max(0, room)])
+
+    def forget(self, job_id: str, shard: int) -> None:
+        """Strike a shard off the list of the sent, so that the next round sends it again."""
+        self._redis.hdel(keys.sent(job_id), str(shard))
+
+    def forget_lost(self, job: Job) -> set[int]:
+        """Strike off what was sent long ago and is nowhere: not queued, not claimed, not finished."""
+        if self._queue.depth():
+            return set()
+        deadline = time.time() - self._resend_after_seconds
+        old = {shard for shard, sent_at in self._sent(job.id).items() if sent_at < deadline}
+        lost = old - self._storage.finished_shards(job.id) - self._workforce.claims(job.id)
+        for shard in lost:
+            self.forget(job.id, shard)
+        return lost
+
+    def _sent(self, job_id: str) -> dict[int, float]:
+        found: dict[str, str] = self._redis.hgetall(keys.sent(job_id))  # type: ignore[assignment]
+        return {int(shard): float(sent_at) for shard, sent_at in found.items()}
+
+    def _send(self, job: Job, shard: int) -> bool:
+        """Send one shard, unless another process has just done so."""
+        key = keys.sent(job.id)
+        if not self._redis.hsetnx(key, str(shard), str(time.time())):
+            return False
+        self._redis.expire(key, keys.LIFETIME_SECONDS)
+        self._queue.send(job, shard)
+        return True

@@ -1,0 +1,45 @@
+"""Finish: the one place that ends a job, by success or by failure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from certd.jobs.job import JobOutcome, JobStatus, utc_now
+from certd.reports.summary import summarize
+
+if TYPE_CHECKING:
+    from certd.errors import CertdError
+    from certd.jobs.job import Job
+    from certd.jobs.storage import JobStorage
+
+REPORT = "report.json"
+
+
+def finish_if_complete(storage: JobStorage, job: Job) -> bool:
+    """End ``job`` with its report once every shard lies in its folder.
+
+    Two workers may come here at once: both write the same report, and one of them writes the state.
+
+    Returns:
+        Whether this call ended the job.
+    """
+    if len(storage.finished_shards(job.id)) < len(job.shards) or storage.read_outcome(job.id) is not None:
+        return False
+    run = storage.read_run(job.id)
+    if run is None or not run.complete:
+        return False
+    storage.write_report(job.id, REPORT, json.dumps(summarize(run), indent=2).encode())
+    return storage.write_outcome(job.id, JobOutcome(status=JobStatus.SUCCEEDED, finished_at=utc_now()))
+
+
+def fail(storage: JobStorage, job_id: str, error: CertdError, **evidence: Any) -> bool:
+    """End a job with the error that stopped it; finished shards stay.
+
+    Returns:
+        Whether this call ended the job.
+    """
+    problem = {"code": error.code, "title": error.title, "detail": error.message, **error.details, **evidence}
+    return storage.write_outcome(
+        job_id, JobOutcome(status=JobStatus.FAILED, finished_at=utc_now(), error=problem)
+    )

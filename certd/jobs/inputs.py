@@ -1,0 +1,57 @@
+"""A job's inputs: uploaded pixels, or the ids of images inside a registered data set."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What ``inputs.npz`` holds.
+
+    Attributes:
+        image_ids: Stable ids, uint64[image]: the position in the upload or in the data set.
+        images: Uploaded pixels, uint8[image, channel, height, width]; None for a data set.
+        labels: True classes, int64[image]; None where unknown.
+    """
+
+    image_ids: NDArray[np.uint64]
+    images: NDArray[np.uint8] | None = None
+    labels: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def sha256(self) -> str:
+        """Return one digest of ids, pixels and labels, in order."""
+        digest = hashlib.sha256(self.image_ids.tobytes())
+        for array in (self.images, self.labels):
+            digest.update(b"-" if array is None else repr(array.shape).encode() + array.tobytes())
+        return digest.hexdigest()
+
+
+def write_inputs(stream: BinaryIO, inputs: Inputs) -> None:
+    """Write ``inputs`` as an uncompressed ``.npz``."""
+    arrays: dict[str, Any] = {"image_ids": inputs.image_ids}
+    if inputs.images is not None:
+        arrays["images"] = inputs.images
+    if inputs.labels is not None:
+        arrays["labels"] = inputs.labels
+    np.savez(stream, **arrays)
+
+
+def read_inputs(stream: BinaryIO) -> Inputs:
+    """Read what :func:`write_inputs` wrote."""
+    with np.load(stream, allow_pickle=False) as archive:
+        return Inputs(
+            image_ids=archive["image_ids"],
+            images=archive.get("images", None),
+            labels=archive.get("labels", None),
+        )

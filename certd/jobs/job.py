@@ -1,0 +1,106 @@
+"""What a job is: its question, its states, and which state may follow which."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from certd.errors import Conflict
+from certd.jobs.shards import Shard
+from certd.smoothing.request import Certification
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+class JobStatus(StrEnum):
+    """Where a job stands. The last four are terminal: nothing follows them but expiry."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELING = "canceling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+    @property
+    def terminal(self) -> bool:
+        """Return whether no work follows."""
+        return self not in {JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.CANCELING}
+
+
+_FOLLOWS: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.QUEUED: frozenset(
+        {JobStatus.RUNNING, JobStatus.CANCELING, JobStatus.SUCCEEDED, JobStatus.FAILED}
+    ),
+    JobStatus.RUNNING: frozenset({JobStatus.CANCELING, JobStatus.SUCCEEDED, JobStatus.FAILED}),
+    JobStatus.CANCELING: frozenset({JobStatus.CANCELED, JobStatus.SUCCEEDED, JobStatus.FAILED}),
+    JobStatus.SUCCEEDED: frozenset({JobStatus.EXPIRED}),
+    JobStatus.FAILED: frozenset({JobStatus.EXPIRED}),
+    JobStatus.CANCELED: frozenset({JobStatus.EXPIRED}),
+    JobStatus.EXPIRED: frozenset(),
+}
+
+
+def check_transition(before: JobStatus, after: JobStatus) -> None:
+    """Refuse a step that the life of a job does not contain.
+
+    Raises:
+        Conflict: If ``after`` may not follow ``before``.
+    """
+    if after not in _FOLLOWS[before]:
+        raise Conflict(f"A job that is {before} cannot become {after}.")
+
+
+class JobInputs(BaseModel):
+    """Which images a job certifies; the pixels of uploads and all labels lie beside it in ``inputs.npz``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str | None = Field(default=None, description="Registered data set; None for uploaded images")
+    num_images: int = Field(ge=1)
+    labelled: bool
+    sha256: str = Field(description="Digest of image ids, pixels of uploads, and labels, in order")
+
+
+class Job(BaseModel):
+    """A job as it was asked for; written once, never changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^job_[0-9a-z]{26}$")
+    created_at: datetime
+    certification: Certification
+    inputs: JobInputs
+    shards: tuple[Shard, ...]
+
+    @property
+    def draws_expected(self) -> int:
+        """Return the most draws the job can cost."""
+        return self.inputs.num_images * self.certification.plan.max_draws
+
+
+class JobOutcome(BaseModel):
+    """The terminal state of a job; written once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    status: JobStatus
+    finished_at: datetime
+    error: dict[str, Any] | None = None
+
+
+def new_job_id() -> str:
+    """Return a fresh id that sorts by the time it was made: 48 bits of milliseconds, 80 random bits."""
+    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    return "job_" + "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def utc_now() -> datetime:
+    """Return the present instant, aware, in UTC."""
+    return datetime.now(UTC)

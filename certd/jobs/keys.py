@@ -1,0 +1,44 @@
+"""Names of everything kept in Redis. All of it can be lost: the job's folder is the truth."""
+
+from __future__ import annotations
+
+LIFETIME_SECONDS = 30 * 24 * 3600
+
+
+def progress(job_id: str) -> str:
+    """Hash: shard index to how far it is."""
+    return f"certd:job:{job_id}:progress"
+
+
+def started_at(job_id: str) -> str:
+    """Unix time of the job's first attempt."""
+    return f"certd:job:{job_id}:started_at"
+
+
+def sent(job_id: str) -> str:
+    """Hash: shard index to the Unix time at which its message was sent."""
+    return f"certd:job:{job_id}:sent"
+
+
+def attempts(job_id: str) -> str:
+    """Hash: shard index to the number of attempts begun."""
+    return f"certd:job:{job_id}:attempts"
+
+
+def failures(job_id: str) -> str:
+    """Hash: shard index to the last attempt's error."""
+    return f"certd:job:{job_id}:failures"
+
+
+def worker(worker_id: str) -> str:
+    """JSON: what one live worker is doing; expires when it stops saying so."""
+    return f"certd:worker:{worker_id}"
+
+
+WORKERS = "certd:worker:*"
+RECONCILER = "certd:reconciler"
+
+
+def speed(model: str) -> str:
+    """Draws per second that a model was last measured at."""
+    return f"certd:speed:{model}"

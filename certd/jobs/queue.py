@@ -1,0 +1,81 @@
+"""The queue: names, messages and the broker's settings. A message carries ids only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dramatiq import Message
+from dramatiq.brokers.redis import RedisBroker
+from redis import Redis
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+if TYPE_CHECKING:
+    from certd.jobs.job import Job
+
+ACTOR = "certify_shard"
+HIGH, LOW = "high", "low"
+QUEUES = (HIGH, LOW)
+
+# A job this small should not wait behind the backlog of large ones.
+SMALL_JOB_DRAWS = 2_000_000
+
+# Of a million commands so many look for the messages of dead workers; at the broker's own default of 1000
+# a killed worker's shard stays lost for minutes.
+_MAINTENANCE_CHANCE = 100_000
+
+
+def connect(url: str, retries: int) -> Redis:
+    """Return a client that decodes text, and tries again while the server is away.
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://``.
+        retries: Tries after the first, at most a second apart. A worker is patient, an API answers 503 soon.
+    """
+    return Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=10,
+        socket_connect_timeout=5,
+        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+    )
+
+
+def make_broker(url: str, heartbeat_timeout_seconds: float) -> RedisBroker:
+    """Return the broker that API and workers share.
+
+    It has no middleware: attempts are counted by us, a shard may take as long as it takes, and results live
+    in files.
+    """
+    broker = RedisBroker(  # type: ignore[no-untyped-call]
+        url=url,
+        middleware=[],
+        namespace="certd:queue",
+        maintenance_chance=_MAINTENANCE_CHANCE,
+        heartbeat_timeout=int(heartbeat_timeout_seconds * 1000),
+    )
+    for name in QUEUES:
+        broker.declare_queue(name)
+    return broker
+
+
+class ShardQueue:
+    """Sends shards to whichever worker is free."""
+
+    def __init__(self, broker: RedisBroker) -> None:
+        self._broker = broker
+
+    def send(self, job: Job, shard: int) -> None:
+        """Queue one shard of ``job``."""
+        queue = HIGH if job.draws_expected <= SMALL_JOB_DRAWS else LOW
+        self._broker.enqueue(
+            Message(queue_name=queue, actor_name=ACTOR, args=(job.id, shard), kwargs={}, options={})
+        )
+
+    def depth(self) -> int:
+        """Return how many messages wait for a worker."""
+        client = self._broker.client
+        return sum(int(client.llen(f"{self._broker.namespace}:{name}")) for name in QUEUES)

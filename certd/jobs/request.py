@@ -1,0 +1,22 @@
+"""What a client sends: a certification and the images it is about, under one flat set of names."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from certd.smoothing.request import CertificationRequest
+
+
+class JobRequest(CertificationRequest):
+    """The JSON part of a submission. Images come beside it as files, or are named by ``dataset``."""
+
+    dataset: str | None = Field(default=None, max_length=256, examples=["digits"])
+    skip: int = Field(default=1, ge=1, description="Take every skip-th image of the data set")
+    start: int = Field(default=0, ge=0)
+    stop: int | None = Field(default=None, ge=1)
+    limit: int | None = Field(default=None, ge=1, description="Take at most so many images")
+    indices: list[int] | None = Field(default=None, description="Take these images instead")
+    labels: list[int] | None = Field(default=None, description="True classes of uploaded images, in order")
+    layout: Literal["NCHW", "NHWC"] | None = Field(default=None, description="Axes of an uploaded array")

@@ -1,0 +1,175 @@
+"""Storage: a job is a folder, and what lies in it is the truth.
+
+Every file is written under a temporary name, synced and renamed, so a reader sees a whole file or none, and a
+writer that dies leaves only a temporary file behind. Shard files are the same bytes whoever computes them, so
+writing one twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from certd.errors import NotFound
+from certd.jobs.inputs import Inputs, read_inputs, write_inputs
+from certd.jobs.job import Job, JobOutcome
+from certd.smoothing.run import Run, read_run, write_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class JobStorage:
+    """The folder ``root`` that holds one folder a job.
+
+    ::
+
+        jobs/<job id>/job.json, inputs.npz, shards/00017.parquet, state.json, report/report.json
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._jobs = root / "jobs"
+        self._jobs.mkdir(parents=True, exist_ok=True)
+
+    def folder(self, job_id: str) -> Path:
+        """Return the job's folder.
+
+        Raises:
+            NotFound: If there is no such job.
+        """
+        folder = self._jobs / job_id
+        if not (job_id.startswith("job_") and job_id[4:].isalnum() and (folder / "job.json").is_file()):
+            raise NotFound(f"There is no job {job_id!r}.")
+        return folder
+
+    def create(self, job: Job, inputs: Inputs) -> None:
+        """Store a new job; it appears whole or not at all."""
+        draft = Path(tempfile.mkdtemp(prefix=".new-", dir=self._jobs))
+        try:
+            (draft / "shards").mkdir()
+            (draft / "report").mkdir()
+            with _replacing(draft / "inputs.npz") as stream:
+                write_inputs(stream, inputs)
+            with _replacing(draft / "job.json") as stream:
+                stream.write(job.model_dump_json(indent=2).encode())
+            draft.rename(self._jobs / job.id)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        _sync_folder(self._jobs)
+
+    def read(self, job_id: str) -> Job:
+        """Return the job as it was asked for."""
+        return Job.model_validate_json((self.folder(job_id) / "job.json").read_bytes())
+
+    def job_ids(self) -> list[str]:
+        """Return all jobs, newest first."""
+        return sorted(
+            (path.name for path in self._jobs.iterdir() if path.name.startswith("job_")), reverse=True
+        )
+
+    def unfinished_ids(self) -> list[str]:
+        """Return the jobs without a terminal state, oldest first."""
+        return [name for name in reversed(self.job_ids()) if not (self._jobs / name / "state.json").exists()]
+
+    def read_inputs(self, job_id: str) -> Inputs:
+        """Return the uploaded images or the ids inside the data set, with labels where known."""
+        with (self.folder(job_id) / "inputs.npz").open("rb") as stream:
+            return read_inputs(stream)
+
+    def write_shard(self, job_id: str, index: int, run: Run) -> None:
+        """Store the certificates of one shard; a second time is harmless."""
+        with _replacing(self._shard_path(job_id, index)) as stream:
+            write_run(stream, run)
+
+    def finished_shards(self, job_id: str) -> set[int]:
+        """Return the indices of the shards whose certificates lie in the folder."""
+        return {int(path.stem) for path in (self.folder(job_id) / "shards").glob("[0-9]*.parquet")}
+
+    def read_shard(self, job_id: str, index: int) -> Run:
+        """Return what one finished shard certified."""
+        with self._shard_path(job_id, index).open("rb") as stream:
+            return read_run(stream)
+
+    def read_run(self, job_id: str) -> Run | None:
+        """Return the certificates of all finished shards in the job's order; None before the first."""
+        parts = [self.read_shard(job_id, index) for index in sorted(self.finished_shards(job_id))]
+        if not parts:
+            return None
+        return Run(
+            parts[0].manifest, tuple(certificate for part in parts for certificate in part.certificates)
+        )
+
+    def write_outcome(self, job_id: str, outcome: JobOutcome) -> bool:
+        """Store the terminal state, unless there is one already.
+
+        Returns:
+            Whether this call was the one that ended the job.
+        """
+        folder = self.folder(job_id)
+        draft = folder / f".state-{os.getpid()}-{os.urandom(4).hex()}"
+        _write_synced(draft, outcome.model_dump_json(indent=2).encode())
+        try:
+            # A hard link fails where the name exists: two workers that finish at once cannot both win.
+            (folder / "state.json").hardlink_to(draft)
+        except FileExistsError:
+            return False
+        finally:
+            draft.unlink()
+        _sync_folder(folder)
+        return True
+
+    def read_outcome(self, job_id: str) -> JobOutcome | None:
+        """Return the terminal state, or None while there is none."""
+        path = self.folder(job_id) / "state.json"
+        return JobOutcome.model_validate_json(path.read_bytes()) if path.exists() else None
+
+    def write_report(self, job_id: str, name: str, content: bytes) -> Path:
+        """Store one rendered report file and return where it lies."""
+        path = self.folder(job_id) / "report" / name
+        with _replacing(path) as stream:
+            stream.write(content)
+        return path
+
+    def read_report(self, job_id: str, name: str) -> bytes | None:
+        """Return one rendered report file, or None while it is not rendered."""
+        path = self.folder(job_id) / "report" / name
+        return path.read_bytes() if path.exists() else None
+
+    def _shard_path(self, job_id: str, index: int) -> Path:
+        return self.folder(job_id) / "shards" / f"{index:05d}.parquet"
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file that takes the place of ``path`` once it is complete and synced."""
+    handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

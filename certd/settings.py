@@ -1,0 +1,63 @@
+"""The settings of a process: read once in its main, from the environment, and passed on as values."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from certd.errors import InvalidParameter
+
+PREFIX = "CERTD_"
+# Read by the tests alone.
+_NOT_SETTINGS = frozenset({"CERTD_TEST_DATA"})
+
+
+class Settings(BaseSettings):
+    """Where things are and what they may cost. What a certificate means is never a setting."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    data_dir: Path = Field(
+        default=Path(".certd"), description="Folder of the jobs and of the embedded server"
+    )
+    redis_url: str | None = Field(
+        default=None, description="redis:// or unix:// URL; None for the embedded server"
+    )
+    host: str = Field(default="127.0.0.1", description="Address the API binds")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port the API binds; 0 picks a free one")
+    max_body_bytes: int = Field(default=256 * 2**20, ge=1, description="Largest request body")
+    max_images: int = Field(default=50_000, ge=1, description="Most images in one job")
+    max_draws: int = Field(default=10**11, ge=1, description="Most noise draws in one job")
+    heartbeat_seconds: float = Field(
+        default=30.0, gt=0, description="Silence after which a worker counts as dead"
+    )
+    reconcile_seconds: float = Field(
+        default=5.0, gt=0, description="Pause between two rounds of the reconciler"
+    )
+    shard_seconds: float = Field(default=3.0, gt=0, description="How long one shard should take")
+    max_attempts: int = Field(default=5, ge=1, description="Attempts at one shard before its job fails")
+    threads: int = Field(default=1, ge=1, description="Threads of one worker process")
+    device: str = Field(default="cpu", description="Torch device of a worker")
+
+
+def load_settings() -> Settings:
+    """Read the settings of this process from its environment.
+
+    Raises:
+        InvalidParameter: If a CERTD_ variable has no such setting (a misspelt one must not become a default)
+            or a value is outside its domain.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | _NOT_SETTINGS
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise InvalidParameter(
+            f"There is no setting {', '.join(unknown)}. "
+            f"Settings are {', '.join(sorted(known - _NOT_SETTINGS))}."
+        )
+    try:
+        return Settings()
+    except ValueError as error:
+        raise InvalidParameter(f"A setting is outside its domain: {error}") from None

@@ -1,0 +1,75 @@
+"""A certificate: what was counted for one image, and what that proves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from certd.smoothing.draws import Phase, Record
+
+if TYPE_CHECKING:
+    from certd.smoothing.plans.plan import Conclusion
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """One image's counts with the conclusion drawn from them.
+
+    The record is the evidence and is never changed; the conclusion can be recomputed from it at any time.
+    """
+
+    record: Record
+    conclusion: Conclusion
+
+    @property
+    def correct(self) -> bool | None:
+        """Return whether the prediction is the label; None where the label is unknown."""
+        if self.record.label is None:
+            return None
+        return self.conclusion.prediction == self.record.label
+
+    @property
+    def p_a_estimate(self) -> float:
+        """Return ``k / n`` of the tested class."""
+        return self.conclusion.top_count / self.conclusion.draws
+
+    @property
+    def p_label_estimate(self) -> float | None:
+        """Return the label's share of the estimation draws; None where the label is unknown."""
+        if self.record.label is None:
+            return None
+        tally = self.record.tallies[Phase.ESTIMATION]
+        return int(tally.counts[self.record.label]) / tally.draws
+
+    @property
+    def outcome(self) -> str:
+        """Return ``certified`` or ``abstained``."""
+        return "abstained" if self.conclusion.abstained else "certified"
+
+    def row(self) -> dict[str, Any]:
+        """Return the certificate as one flat row of plain values, under the names that files and REST use."""
+        record, conclusion = self.record, self.conclusion
+        tallies = record.tallies
+        return {
+            "image_id": record.image_id,
+            "label": record.label,
+            "prediction": conclusion.prediction,
+            "outcome": self.outcome,
+            "correct": self.correct,
+            "radius": conclusion.radius,
+            "p_a_lower": conclusion.p_a_lower,
+            "p_a_estimate": self.p_a_estimate,
+            "p_label_estimate": self.p_label_estimate,
+            "top_class": conclusion.top_class,
+            "top_count": conclusion.top_count,
+            "draws": conclusion.draws,
+            "total_draws": record.total_draws,
+            "image_sha256": record.image_sha256,
+            **{f"{phase.name.lower()}_counts": _counts(record, phase) for phase in Phase},
+            "trail": list(tallies[Phase.ESTIMATION].trail),
+        }
+
+
+def _counts(record: Record, phase: Phase) -> list[int] | None:
+    tally = record.tallies.get(phase)
+    return None if tally is None else tally.counts.tolist()

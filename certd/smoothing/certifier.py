@@ -1,0 +1,123 @@
+"""The certifier: takes images through a plan, round by round, until every one of them is concluded."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from certd.errors import InvalidParameter, ShapeMismatch
+from certd.noise import quantized_gaussian
+from certd.noise.source import QuantizedNoiseSource
+from certd.smoothing.certificate import Certificate
+from certd.smoothing.draws import Record
+from certd.smoothing.guarantee import Guarantee
+from certd.smoothing.manifest import Arithmetic, Manifest, versions
+from certd.smoothing.sampler import DrawRequest, ImageSet, Sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from certd.models import BaseClassifier
+    from certd.smoothing.request import Certification
+
+
+class Certifier:
+    """Certify images of one set with one model, one noise and one plan.
+
+    A certificate is false with probability at most the plan's alpha, over the draws of the noise. It speaks
+    of the smoothed classifier of the base classifier as executed here.
+
+    Args:
+        classifier: The base classifier.
+        certification: Model reference, noise, plan, seed and batch size.
+        device: A torch device name.
+
+    Raises:
+        CannotCertify: If no image could be certified under these settings.
+        InvalidParameter: If the certification names another model.
+    """
+
+    def __init__(self, classifier: BaseClassifier, certification: Certification, device: str = "cpu") -> None:
+        if certification.model != classifier.reference:
+            raise InvalidParameter(
+                f"The certification names {certification.model}, the classifier is {classifier.reference}."
+            )
+        self._classifier = classifier
+        self._certification = certification
+        self._plan = certification.plan
+        self._device = device
+        self.guarantee = Guarantee.of(certification.noise, classifier.input_shape)
+        self._plan.check(self.guarantee)
+        source = QuantizedNoiseSource(quantized_gaussian(certification.noise.sigma), certification.seed)
+        self._sampler = Sampler(classifier, source, batch_size=certification.batch_size, device=device)
+
+    def certify(
+        self,
+        images: NDArray[np.uint8],
+        image_ids: NDArray[np.uint64],
+        labels: NDArray[np.int64] | None = None,
+        on_draws: Callable[[int], None] | None = None,
+    ) -> list[Certificate]:
+        """Certify every image.
+
+        Args:
+            images: uint8[image, channel, height, width].
+            image_ids: Stable ids, uint64[image], unique within the seed's set.
+            labels: True classes, int64[image], or None.
+            on_draws: Called with the number of draws just counted; may raise to stop.
+
+        Returns:
+            One certificate an image, in order. They do not depend on how images are grouped into calls.
+        """
+        self._check(images, image_ids)
+        records = [
+            Record(
+                image_id=int(image_ids[i]),
+                image_sha256=hashlib.sha256(images[i].tobytes()).hexdigest(),
+                label=None if labels is None else int(labels[i]),
+            )
+            for i in range(len(images))
+        ]
+        image_set = ImageSet(images, image_ids, self._device)
+        while requests := self._next_round(records):
+            counts = self._sampler.count(image_set, requests, on_draws)
+            for request, votes in zip(requests, counts, strict=True):
+                record = records[request.image]
+                records[request.image] = record.observe(request.draws, votes, self._plan.tested_class(record))
+        return [Certificate(record, self._plan.conclude(record, self.guarantee)) for record in records]
+
+    def manifest(self, dataset: str | None, num_images: int) -> Manifest:
+        """Return the manifest of a run of ``num_images`` images certified here."""
+        return Manifest(
+            certification=self._certification,
+            dataset=dataset,
+            num_images=num_images,
+            input_shape=self._classifier.input_shape,
+            num_classes=self._classifier.num_classes,
+            norm=self.guarantee.norm,
+            max_radius=self._plan.max_radius(self.guarantee),
+            arithmetic=Arithmetic(
+                dtype="float32", device=self._device, tf32=torch.backends.cuda.matmul.allow_tf32
+            ),
+            versions=versions(),
+        )
+
+    def _next_round(self, records: Sequence[Record]) -> list[DrawRequest]:
+        wanted = ((i, self._plan.next_draws(record, self.guarantee)) for i, record in enumerate(records))
+        return [DrawRequest(i, draws) for i, draws in wanted if draws is not None]
+
+    def _check(self, images: NDArray[np.uint8], image_ids: NDArray[np.uint64]) -> None:
+        if images.dtype != np.uint8 or images.shape[1:] != tuple(self._classifier.input_shape):
+            raise ShapeMismatch(
+                f"{self._classifier.name} takes uint8 images of shape {tuple(self._classifier.input_shape)}; "
+                f"got {images.dtype} of shape {images.shape[1:]}."
+            )
+        if len(np.unique(image_ids)) != len(images):
+            raise InvalidParameter(
+                "Two images share an id and would share their noise; give every image of a set its own id."
+            )

@@ -1,0 +1,80 @@
+"""The manifest: what was certified, with what, and in which arithmetic."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from certd._version import __version__
+from certd.smoothing.guarantee import Guarantee
+from certd.smoothing.request import Certification
+
+
+class Arithmetic(BaseModel):
+    """How the base classifier was executed; a certificate holds for the classifier as executed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dtype: str
+    device: str
+    tf32: bool
+
+
+class Manifest(BaseModel):
+    """What every output carries or names.
+
+    Attributes:
+        certification: Model, noise, plan, seed and batch size: enough to draw everything again.
+        dataset: Name of the registered data set; None for uploaded images.
+        num_images: Images that were asked for, also when only some are finished.
+        input_shape: Channel, height, width.
+        num_classes: Length of every vector of counts.
+        norm: The norm of every radius.
+        max_radius: The largest radius the plan could certify, in input units.
+        arithmetic: How the classifier was executed.
+        versions: Of the software that took part.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    certification: Certification
+    dataset: str | None
+    num_images: int
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    norm: str
+    max_radius: float
+    arithmetic: Arithmetic
+    versions: dict[str, str]
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """Return what turns this run's counts into radii."""
+        return Guarantee.of(self.certification.noise, self.input_shape)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return what must accompany every number: sigma, n, alpha, norm."""
+        plan = self.certification.plan
+        return {
+            "sigma": self.certification.noise.sigma,
+            "plan": plan.kind,
+            "n0": plan.n0,
+            "n": plan.n,
+            "alpha": plan.alpha,
+            "norm": self.norm,
+        }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what determines the counts."""
+    found = {"certd": __version__, "python": platform.python_version()}
+    for package in ("torch", "numpy", "scipy", "numba"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

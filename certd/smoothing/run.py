@@ -1,0 +1,96 @@
+"""A run: a manifest with the certificates made under it, and the Parquet file that keeps both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from certd.errors import UnreadableInput
+from certd.smoothing.certificate import Certificate
+from certd.smoothing.draws import Phase, Record, Tally
+from certd.smoothing.manifest import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MANIFEST_KEY = b"certd.manifest"
+
+SCHEMA = pa.schema(
+    [
+        ("image_id", pa.uint64()),
+        ("label", pa.int64()),
+        ("prediction", pa.int64()),
+        ("outcome", pa.string()),
+        ("correct", pa.bool_()),
+        ("radius", pa.float64()),
+        ("p_a_lower", pa.float64()),
+        ("p_a_estimate", pa.float64()),
+        ("p_label_estimate", pa.float64()),
+        ("top_class", pa.int64()),
+        ("top_count", pa.int64()),
+        ("draws", pa.int64()),
+        ("total_draws", pa.int64()),
+        ("image_sha256", pa.string()),
+        *((f"{phase.name.lower()}_counts", pa.list_(pa.int64())) for phase in Phase),
+        ("trail", pa.list_(pa.int64())),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A manifest and the certificates finished so far, in the order of the images."""
+
+    manifest: Manifest
+    certificates: tuple[Certificate, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Return whether every image that was asked for has its certificate."""
+        return len(self.certificates) == self.manifest.num_images
+
+
+def write_run(stream: BinaryIO, run: Run) -> None:
+    """Write a run as Parquet: one row an image, the manifest in the file's metadata."""
+    schema = SCHEMA.with_metadata({_MANIFEST_KEY: run.manifest.model_dump_json().encode()})
+    rows = [certificate.row() for certificate in run.certificates]
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), stream, compression="zstd")
+
+
+def read_run(stream: BinaryIO) -> Run:
+    """Read what :func:`write_run` wrote; every conclusion is drawn anew from the counts.
+
+    Raises:
+        UnreadableInput: If the file is no run.
+    """
+    try:
+        table = pq.read_table(stream)
+    except pa.ArrowInvalid as error:
+        raise UnreadableInput(f"This is not a Parquet file: {error}") from None
+    metadata = table.schema.metadata or {}
+    if _MANIFEST_KEY not in metadata:
+        raise UnreadableInput("This Parquet file holds no certd manifest, so it is not a certd run.")
+    manifest = Manifest.model_validate_json(metadata[_MANIFEST_KEY])
+    return Run(manifest, tuple(conclude_rows(manifest, table.to_pylist())))
+
+
+def conclude_rows(manifest: Manifest, rows: Sequence[dict[str, Any]]) -> list[Certificate]:
+    """Draw the conclusions from stored counts, with no forward pass."""
+    guarantee = manifest.guarantee
+    plan = manifest.certification.plan
+    records = [_record(row) for row in rows]
+    return [Certificate(record, plan.conclude(record, guarantee)) for record in records]
+
+
+def _record(row: dict[str, Any]) -> Record:
+    tallies = {}
+    for phase in Phase:
+        counts = row[f"{phase.name.lower()}_counts"]
+        if counts is not None:
+            trail = tuple(row["trail"]) if phase is Phase.ESTIMATION else ()
+            tallies[phase] = Tally(sum(counts), np.array(counts, dtype=np.int64), trail)
+    return Record(row["image_id"], row["image_sha256"], row["label"], tallies)

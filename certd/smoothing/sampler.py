@@ -1,0 +1,179 @@
+"""The sampler: draws noisy copies, classifies them, counts votes; the only code that touches the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from certd.errors import ModelError, NonFiniteLogits, OutOfMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from certd.models import BaseClassifier
+    from certd.noise.source import QuantizedNoiseSource
+    from certd.smoothing.draws import Draws
+
+LEVELS = 255.0
+
+
+@dataclass(frozen=True, slots=True)
+class DrawRequest:
+    """Some draws of one image of the set under work, which ``image`` indexes."""
+
+    image: int
+    draws: Draws
+
+
+class ImageSet:
+    """The images under work, on the device.
+
+    Args:
+        images: uint8[image, channel, height, width].
+        image_ids: Stable ids that seed each image's noise, uint64[image].
+        device: Where the sampler runs.
+    """
+
+    def __init__(self, images: NDArray[np.uint8], image_ids: NDArray[np.uint64], device: str = "cpu") -> None:
+        self.shape = images.shape[1:]
+        self.pixels = torch.from_numpy(np.ascontiguousarray(images).reshape(len(images), -1)).to(device)
+        self.image_ids = torch.from_numpy(np.asarray(image_ids, dtype=np.uint64)).to(device)
+
+
+class Sampler:
+    """Count a base classifier's votes over noisy copies of images.
+
+    Counts are a function of (classifier as executed, image, image id, seed, draw) alone. Every forward pass
+    has the same batch shape: the last batch is padded and the padding's votes are dropped, since a different
+    shape may round logits differently.
+
+    Args:
+        classifier: The base classifier; in evaluation mode, deterministic.
+        source: The noise, keyed by the job's seed.
+        batch_size: Rows of one forward pass.
+        device: A torch device name.
+    """
+
+    def __init__(
+        self,
+        classifier: BaseClassifier,
+        source: QuantizedNoiseSource,
+        *,
+        batch_size: int,
+        device: str = "cpu",
+    ) -> None:
+        self._classifier = classifier
+        self._source = source
+        self._batch_size = batch_size
+        self._device = device
+        dimension = int(np.prod(classifier.input_shape))
+        self._noisy = torch.empty((batch_size, dimension), dtype=torch.float32, device=device)
+
+    def count(
+        self,
+        image_set: ImageSet,
+        requests: Sequence[DrawRequest],
+        on_batch: Callable[[int], None] | None = None,
+    ) -> NDArray[np.int64]:
+        """Count votes for every request.
+
+        Args:
+            image_set: The images that the requests index.
+            requests: Which draws of which image; batches are filled across them.
+            on_batch: Called after each forward pass with the draws it counted; may raise to stop.
+
+        Returns:
+            Votes, int64[request, class]; row sums are the numbers of draws requested.
+
+        Raises:
+            NonFiniteLogits: With the image and how many of its draws were affected.
+            ModelError: If the classifier raises or returns another shape than promised.
+            OutOfMemory: If one batch does not fit the device.
+        """
+        layout = _Layout(requests)
+        num_classes = self._classifier.num_classes
+        counts = torch.zeros(len(requests) * num_classes, dtype=torch.int64, device=self._device)
+        broken = torch.zeros(len(requests), dtype=torch.int64, device=self._device)
+        for start in range(0, layout.total, self._batch_size):
+            real = min(self._batch_size, layout.total - start)
+            owners, images, draws = layout.rows(start, self._batch_size)
+            logits = self._logits(image_set, images, draws)[:real]
+            owner = torch.from_numpy(owners[:real]).to(self._device)
+            ones = torch.ones_like(owner)
+            counts.scatter_add_(0, owner * num_classes + logits.argmax(dim=1), ones)
+            broken.scatter_add_(0, owner, ones - torch.isfinite(logits).all(dim=1).long())
+            if on_batch is not None:
+                on_batch(real)
+        self._refuse_broken(broken, requests)
+        return counts.reshape(len(requests), num_classes).cpu().numpy()
+
+    def _logits(
+        self, image_set: ImageSet, images: NDArray[np.int64], draws: NDArray[np.uint32]
+    ) -> torch.Tensor:
+        """Classify one padded batch of noisy copies: float[row, class]."""
+        self._source.perturb(
+            image_set.pixels,
+            image_set.image_ids,
+            torch.from_numpy(images).to(self._device),
+            torch.from_numpy(draws).to(self._device),
+            self._noisy,
+        )
+        inputs = self._noisy.div(LEVELS).view(self._batch_size, *image_set.shape)
+        with torch.inference_mode():
+            logits = self._forward(inputs)
+        expected = (self._batch_size, self._classifier.num_classes)
+        if tuple(logits.shape) != expected:
+            raise ModelError(
+                f"{self._classifier.name} returned logits of shape {tuple(logits.shape)}, "
+                f"expected {expected}. "
+                "Check the registered number of classes.",
+            )
+        return logits
+
+    def _forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        try:
+            return self._classifier.module(inputs)  # type: ignore[no-any-return]
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(
+                f"A batch of {self._batch_size} does not fit {self._device}; ask for a smaller batch_size."
+            ) from error
+        except RuntimeError as error:
+            raise ModelError(f"{self._classifier.name} failed on its input: {error}") from error
+
+    def _refuse_broken(self, broken: torch.Tensor, requests: Sequence[DrawRequest]) -> None:
+        affected = broken.nonzero().flatten().tolist()
+        if affected:
+            first = affected[0]
+            raise NonFiniteLogits(
+                f"{self._classifier.name} returned NaN or infinity on {int(broken[first])} of "
+                f"{len(requests[first].draws)} draws of the image at position {requests[first].image}; "
+                "its vote is undefined there. Mend the model (overflow, division by zero) and submit again.",
+                image=requests[first].image,
+                num_draws=int(broken[first]),
+            )
+
+
+class _Layout:
+    """All requested draws as one sequence of rows, from which any window can be cut."""
+
+    def __init__(self, requests: Sequence[DrawRequest]) -> None:
+        lengths = np.array([len(request.draws) for request in requests], dtype=np.int64)
+        self._ends = lengths.cumsum()
+        self._begins = self._ends - lengths
+        self._images = np.array([request.image for request in requests], dtype=np.int64)
+        self._first_draws = np.array(
+            [request.draws.phase.index(request.draws.start) for request in requests], dtype=np.uint32
+        )
+        self.total = int(lengths.sum())
+
+    def rows(self, start: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
+        """Return request, image and draw of ``size`` rows from ``start``; past the end the last repeats."""
+        flat = np.minimum(np.arange(start, start + size), self.total - 1)
+        owners = np.searchsorted(self._ends, flat, side="right")
+        draws = self._first_draws[owners] + (flat - self._begins[owners]).astype(np.uint32)
+        return owners, self._images[owners], draws

@@ -1,0 +1,83 @@
+"""What several tiers share: where real data lie, small models, a real server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import nn
+
+from certd.models import BaseClassifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SERVER_SECONDS = 10.0
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip on a laptop, fail in CI: a missing part must not pass unnoticed where everything is promised."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _no_stray_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the developer's CERTD_ variables out of the tests."""
+    for name in [name for name in os.environ if name.startswith("CERTD_") and name != "CERTD_TEST_DATA"]:
+        monkeypatch.delenv(name)
+
+
+class HalfSpace(nn.Module):
+    """Class 1 where the first pixel, on the 0..255 scale, is above ``threshold``; the radius is the distance."""
+
+    def __init__(self, threshold: float) -> None:
+        super().__init__()
+        self.register_buffer("threshold", torch.tensor(threshold))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return logits whose difference is the signed distance to the boundary."""
+        distance = images.flatten(1)[:, 0] * 255 - self.threshold
+        return torch.stack([-distance, distance], dim=1)
+
+
+@pytest.fixture(scope="session")
+def half_space() -> Callable[..., BaseClassifier]:
+    """Return a maker of linear classifiers whose certified radius is known exactly."""
+
+    def make(threshold: float = 127.5, shape: tuple[int, int, int] = (1, 2, 2)) -> BaseClassifier:
+        return BaseClassifier.from_module(HalfSpace(threshold), f"half-space-{threshold:g}", shape, 2)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a real Valkey on a unix socket for the session."""
+    from api.embedded import valkey  # noqa: PLC0415 - only the tiers that need a server
+    from certd.errors import Unavailable  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("valkey")
+    socket = valkey.socket_path(folder)
+    try:
+        program = valkey.find_server()
+    except Unavailable as error:
+        skip_or_fail(error.message)
+    server = subprocess.Popen(
+        [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)],
+        stdout=subprocess.DEVNULL,
+    )
+    url = f"unix://{socket}?db=0"
+    deadline = time.monotonic() + SERVER_SECONDS
+    while not valkey.answers(url):
+        assert time.monotonic() < deadline, "the server did not come up"
+    yield url
+    server.terminate()
+    server.wait()

@@ -1,0 +1,82 @@
+"""One shard's work: read the slice, certify it, write its file."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from certd.datasets import load_dataset
+from certd.jobs.progress import ShardProgress
+from certd.smoothing.certifier import Certifier
+from certd.smoothing.run import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from certd.jobs.inputs import Inputs
+    from certd.jobs.job import Job
+    from certd.jobs.progress import ProgressBoard
+    from certd.jobs.shards import Shard
+    from certd.jobs.storage import JobStorage
+    from workers.models import ModelCache
+
+PROGRESS_SECONDS = 0.25
+
+
+class ShardWork:
+    """Certifies shards. The same shard always gives the same file, whoever does it and however often."""
+
+    def __init__(self, storage: JobStorage, board: ProgressBoard, models: ModelCache, device: str) -> None:
+        self._storage = storage
+        self._board = board
+        self._models = models
+        self._device = device
+
+    def run(self, job: Job, index: int) -> Run:
+        """Certify one shard and store it.
+
+        Returns:
+            The shard's certificates under the job's manifest.
+        """
+        shard = job.shards[index]
+        classifier = self._models.get(job.certification.model)
+        certifier = Certifier(classifier, job.certification, self._device)
+        inputs = self._storage.read_inputs(job.id)
+        part = slice(shard.start, shard.stop)
+        certificates = certifier.certify(
+            _pixels(job, inputs, part),
+            inputs.image_ids[part],
+            None if inputs.labels is None else inputs.labels[part],
+            self._report(job, shard),
+        )
+        run = Run(certifier.manifest(job.inputs.dataset, job.inputs.num_images), tuple(certificates))
+        self._storage.write_shard(job.id, index, run)
+        self._board.report(job.id, index, ShardProgress.of(run))
+        return run
+
+    def _report(self, job: Job, shard: Shard) -> Callable[[int], None]:
+        """Return a callback that says now and then how many draws of ``shard`` are done."""
+        draws_done = 0
+        said_at = time.monotonic()
+
+        def on_draws(count: int) -> None:
+            nonlocal draws_done, said_at
+            draws_done += count
+            if time.monotonic() - said_at > PROGRESS_SECONDS:
+                said_at = time.monotonic()
+                self._board.report(job.id, shard.index, ShardProgress(0, 0, draws_done))
+
+        return on_draws
+
+
+def _pixels(job: Job, inputs: Inputs, part: slice) -> NDArray[np.uint8]:
+    """Return the pixels of some images of the job: uploaded ones, or those of its data set."""
+    if inputs.images is not None:
+        return inputs.images[part]
+    if job.inputs.dataset is None:
+        raise AssertionError("a job has uploaded images or a data set")
+    return load_dataset(job.inputs.dataset).images[inputs.image_ids[part].astype(np.intp)]

@@ -1,0 +1,126 @@
+"""What a worker does with a message: one attempt at one shard, and what follows from it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from certd.errors import CertdError, ModelError, NotFound
+from certd.jobs import keys
+from certd.jobs.finish import fail, finish_if_complete
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from certd.jobs.dispatch import Dispatcher
+    from certd.jobs.job import Job
+    from certd.jobs.progress import ProgressBoard
+    from certd.jobs.storage import JobStorage
+    from certd.smoothing.run import Run
+    from workers.pulse import Pulse
+    from workers.shards import ShardWork
+
+log = structlog.get_logger("workers")
+
+
+class Tasks:
+    """The actor behind the queue's messages.
+
+    Every way out of an attempt leads somewhere: a finished shard, a job that ended with its evidence, or a
+    shard that the dispatcher sends again. Attempts are counted before the work, so an input that kills its
+    worker ends its job after ``max_attempts``.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts it works with
+        self,
+        storage: JobStorage,
+        redis: Redis,
+        board: ProgressBoard,
+        dispatcher: Dispatcher,
+        work: ShardWork,
+        pulse: Pulse,
+        max_attempts: int,
+    ) -> None:
+        self._storage = storage
+        self._redis = redis
+        self._board = board
+        self._dispatcher = dispatcher
+        self._work = work
+        self._pulse = pulse
+        self._max_attempts = max_attempts
+
+    def certify_shard(self, job_id: str, index: int) -> None:
+        """Do what a message asks, unless it is done already."""
+        try:
+            job = self._storage.read(job_id)
+        except NotFound:
+            log.warning("job_gone", job_id=job_id, shard=index)
+            return
+        if self._storage.read_outcome(job_id) is None:
+            with self._pulse.holding(job_id, index):
+                self._bring_forward(job, index)
+        if self._storage.read_outcome(job_id) is None:
+            self._dispatcher.dispatch(job)
+            finish_if_complete(self._storage, job)
+
+    def _bring_forward(self, job: Job, index: int) -> None:
+        if index in self._storage.finished_shards(job.id):
+            return
+        attempt = self._begin_attempt(job, index)
+        if attempt > self._max_attempts:
+            self._give_up(job, index)
+        else:
+            self._attempt(job, index, attempt)
+
+    def _attempt(self, job: Job, index: int, attempt: int) -> None:
+        began = time.monotonic()
+        try:
+            run = self._work.run(job, index)
+        except CertdError as error:
+            self._after_error(job, index, error)
+        except Exception as error:  # noqa: BLE001
+            self._after_error(job, index, ModelError(f"{type(error).__name__}: {error}"), may_pass=True)
+        else:
+            self._after_success(job, index, attempt, run, time.monotonic() - began)
+
+    def _after_success(self, job: Job, index: int, attempt: int, run: Run, seconds: float) -> None:
+        draws = sum(certificate.record.total_draws for certificate in run.certificates)
+        self._redis.set(keys.speed(job.certification.model), draws / seconds, ex=keys.LIFETIME_SECONDS)
+        log.info(
+            "shard_certified",
+            job_id=job.id,
+            shard=index,
+            attempt=attempt,
+            num_images=len(run.certificates),
+            draws=draws,
+            duration_seconds=round(seconds, 3),
+        )
+
+    def _after_error(self, job: Job, index: int, error: CertdError, *, may_pass: bool = False) -> None:
+        """Try again what may pass; end the job on what cannot."""
+        log.warning("attempt_failed", job_id=job.id, shard=index, code=error.code, detail=error.message)
+        if error.retryable or may_pass:
+            self._redis.hset(keys.failures(job.id), str(index), error.message)
+            self._dispatcher.forget(job.id, index)
+        else:
+            fail(self._storage, job.id, error, shard=index)
+
+    def _begin_attempt(self, job: Job, index: int) -> int:
+        self._board.start(job.id)
+        key = keys.attempts(job.id)
+        attempt = int(self._redis.hincrby(key, str(index), 1))
+        self._redis.expire(key, keys.LIFETIME_SECONDS)
+        return attempt
+
+    def _give_up(self, job: Job, index: int) -> None:
+        shard = job.shards[index]
+        last = str(self._redis.hget(keys.failures(job.id), str(index)) or "")
+        cause = f"The last error was: {last}" if last else "Its worker died each time without saying why."
+        error = ModelError(
+            f"Images {shard.start} to {shard.stop - 1} failed {self._max_attempts} times. {cause} "
+            "Finished images are kept; submit the rest without the offending images."
+        )
+        fail(self._storage, job.id, error, shard=index, attempts=self._max_attempts)
+        log.error("job_failed", job_id=job.id, shard=index, attempts=self._max_attempts)

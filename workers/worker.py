@@ -1,0 +1,90 @@
+"""A worker process: the queue's consumer, the pulse and the reconciler, started and stopped together."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import dramatiq
+import structlog
+import torch
+from dramatiq import Worker
+from redis.exceptions import RedisError
+
+from certd.errors import CertdError
+from certd.jobs.dispatch import Dispatcher
+from certd.jobs.progress import ProgressBoard
+from certd.jobs.queue import ACTOR, LOW, QUEUES, ShardQueue, connect, make_broker
+from certd.jobs.reconcile import Reconciler
+from certd.jobs.storage import JobStorage
+from certd.jobs.workforce import Workforce
+from workers.models import ModelCache
+from workers.pulse import Pulse
+from workers.shards import ShardWork
+from workers.tasks import Tasks
+
+if TYPE_CHECKING:
+    import threading
+
+    from certd.settings import Settings
+
+log = structlog.get_logger("workers")
+
+# With less, the worker idles between shards; with more, it hoards them.
+PREFETCH = 2
+IDLE_MILLISECONDS = 100
+PATIENCE_TRIES = 60
+
+
+class WorkerProcess:
+    """One process, one thread of work, one device.
+
+    Args:
+        settings: The process's settings.
+        redis_url: The server to serve.
+    """
+
+    def __init__(self, settings: Settings, redis_url: str) -> None:
+        self._settings = settings
+        torch.set_num_threads(settings.threads)
+        storage = JobStorage(settings.data_dir)
+        redis = connect(redis_url, PATIENCE_TRIES)
+        board = ProgressBoard(redis)
+        broker = make_broker(redis_url, settings.heartbeat_seconds)
+        dispatcher = Dispatcher(storage, redis, ShardQueue(broker), 2 * settings.heartbeat_seconds)
+        worker_id = f"worker_{uuid4().hex[:12]}"
+        self._pulse = Pulse(Workforce(redis), worker_id, settings.device)
+        work = ShardWork(storage, board, ModelCache(settings.device), settings.device)
+        tasks = Tasks(storage, redis, board, dispatcher, work, self._pulse, settings.max_attempts)
+        dramatiq.actor(actor_name=ACTOR, queue_name=LOW, broker=broker)(tasks.certify_shard)
+        self._reconciler = Reconciler(storage, redis, dispatcher, board)
+        self._consumer = Worker(
+            broker, queues=set(QUEUES), worker_threads=1, worker_timeout=IDLE_MILLISECONDS
+        )
+        self._consumer.queue_prefetch = PREFETCH
+        self._log = log.bind(worker_id=worker_id, pid=os.getpid())
+
+    def run(self, stopped: threading.Event) -> None:
+        """Work until ``stopped`` is set; the shard in hand is finished first."""
+        self._pulse.start()
+        self._consumer.start()
+        self._log.info("worker_started", device=self._settings.device, threads=self._settings.threads)
+        while not stopped.wait(self._settings.reconcile_seconds):
+            self._reconcile()
+        self._log.info("worker_stopping")
+        self._consumer.stop()
+        self._pulse.stop()
+        self._log.info("worker_stopped")
+
+    def _reconcile(self) -> None:
+        try:
+            done = self._reconciler.run(lock_seconds=self._settings.reconcile_seconds)
+        except (RedisError, OSError, CertdError) as error:
+            # The next round sees the same storage, so nothing is lost by leaving this one.
+            self._log.warning("reconciliation_failed", detail=str(error))
+            return
+        if done and (done.resent or done.reseeded or done.finished):
+            self._log.info(
+                "jobs_reconciled", resent=done.resent, reseeded=done.reseeded, finished=done.finished
+            )
