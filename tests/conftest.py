@@ -36,11 +36,15 @@ def _no_stray_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class HalfSpace(nn.Module):
-    """Class 1 where the first pixel, on the 0..255 scale, is above ``threshold``; the radius is the distance."""
+    """Class 1 where the first pixel, on the 0..255 scale, is above ``threshold``; its radius is the distance."""
 
     def __init__(self, threshold: float) -> None:
         super().__init__()
-        self.register_buffer("threshold", torch.tensor(threshold))
+        self.threshold = threshold
+
+    def extra_repr(self) -> str:
+        """Return the threshold, which is all that tells two half-spaces apart."""
+        return f"threshold={self.threshold}"
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return logits whose difference is the signed distance to the boundary."""

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from api.body import read_submission
 from api.schemas import JobPage, JobView
 from api.services import Provided
-from api.submission import read_submission
 from api.views import job_view
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["BaseClassifier", "ModelSpecification", "find_model", "load_model", "model_names"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - the import system's own signature
+def __getattr__(name: str) -> Any:
     """Import what needs torch only when it is asked for, so that the API and the client run without it."""
     match name:
         case "BaseClassifier":

@@ -4,6 +4,8 @@ Uniforms are made a tile at a time in a loop without branches, which the compile
 up: the top bits of a uniform index a guide, from which the right threshold is rarely more than a step away.
 """
 
+# ruff: noqa: PLR0913, PLR0917 - numba takes arrays and numbers, not objects that hold them
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -43,7 +45,7 @@ def _compiled(function: Function) -> Function:
 
 
 @_compiled
-def _philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:  # noqa: PLR0913, PLR0917
+def _philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
     for _ in range(ROUNDS):
         product0, product1 = MULTIPLIER_0 * c0, MULTIPLIER_1 * c2
         c0, c1 = (product1 >> HALF) ^ c1 ^ k0, product1 & LOW_32
@@ -62,7 +64,7 @@ def _fill(pair: Any, draw: Any, image: Any, seed: Any, tile: Any) -> None:
 
 
 @_compiled
-def _add(pixels: Any, tile: Any, thresholds: Any, guide: Any, lowest: Any, out: Any) -> None:  # noqa: PLR0913, PLR0917
+def _add(pixels: Any, tile: Any, thresholds: Any, guide: Any, lowest: Any, out: Any) -> None:
     """Write ``pixel + lowest + #{thresholds <= u}``; ``thresholds`` ends with a sentinel above every u."""
     for j in range(out.size):
         u = tile[j]
@@ -73,7 +75,7 @@ def _add(pixels: Any, tile: Any, thresholds: Any, guide: Any, lowest: Any, out: 
 
 
 @_compiled
-def _perturb(  # noqa: PLR0913, PLR0917
+def _perturb(
     pixels: Any,
     image_ids: Any,
     rows: Any,
@@ -116,7 +118,7 @@ def uniforms(
     return out[:, :dimension].view(np.int64)
 
 
-def perturb(  # noqa: PLR0913, PLR0917 - one call is one pass over memory, and these are its operands
+def perturb(
     pixels: NDArray[np.uint8],
     image_ids: NDArray[np.uint64],
     rows: NDArray[np.int64],

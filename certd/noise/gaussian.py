@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mpmath import mp
 from scipy.special import ndtr, ndtri
 
-from certd.noise.law import AdditiveLaw
+from certd.noise.law import EXACT, AdditiveLaw
 
 if TYPE_CHECKING:
     from certd.noise.law import Norm
@@ -31,7 +30,7 @@ class Gaussian(AdditiveLaw):
     norms: ClassVar[tuple[Norm, ...]] = ("l2", "l1", "linf")
 
     def tail(self, distance: Any) -> Any:  # noqa: D102
-        return mp.erfc(distance / (self.sigma * mp.sqrt(2))) / 2
+        return EXACT.erfc(distance / (self.sigma * EXACT.sqrt(2))) / 2
 
     def _radius(self, complement: float, norm: Norm, dimension: int) -> float:
         return float(-ndtri(complement)) * self._l2_per(norm, dimension)

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from math import exp, inf, log, sqrt
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mpmath import mp, mpf
-
-from certd.noise.law import AdditiveLaw
+from certd.noise.law import EXACT, AdditiveLaw
 
 if TYPE_CHECKING:
     from certd.noise.law import Norm
@@ -29,7 +27,7 @@ class Laplace(AdditiveLaw):
     norms: ClassVar[tuple[Norm, ...]] = ("l1",)
 
     def tail(self, distance: Any) -> Any:  # noqa: D102
-        return mp.exp(-distance * mp.sqrt(2) / mpf(self.sigma)) / 2
+        return EXACT.exp(-distance * EXACT.sqrt(2) / self.sigma) / 2
 
     def _radius(self, complement: float, norm: Norm, dimension: int) -> float:  # noqa: ARG002
         return -self._scale * log(2 * complement) if complement > 0 else inf

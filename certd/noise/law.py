@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, ClassVar, Literal
 
+from mpmath import MPContext
+
 from certd.errors import InvalidParameter
 
 Norm = Literal["l1", "l2", "linf"]
+
+# mpmath's own ``mp`` has one precision for the whole process, which any thread may change.
+EXACT = MPContext()
+EXACT.prec = 128
 
 SAFETY = 1e-9  # relative, on a radius: far above the error of any quantile function
 ROUNDING = 1e-15  # relative, on a probability: four units in the last place
@@ -40,7 +46,7 @@ class AdditiveLaw(ABC):
 
     @abstractmethod
     def tail(self, distance: Any) -> Any:
-        """Return the exact ``P(eps_1 > distance)`` as an mpmath number, for ``distance >= 0``."""
+        """Return ``P(eps_1 > distance)`` in the arithmetic of ``EXACT``, for ``distance >= 0``."""
 
     @abstractmethod
     def _radius(self, complement: float, norm: Norm, dimension: int) -> float:

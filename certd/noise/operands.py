@@ -25,7 +25,7 @@ def check_seed(seed: int) -> None:
 
 
 def check_operands(pixels: Tensor, image_ids: Tensor, rows: Tensor, draws: Tensor, out: Tensor) -> None:
-    """Refuse wrong types, devices, layouts, shapes and row indices; the type of ``pixels`` is the caller's matter.
+    """Refuse wrong types, devices, layouts, shapes and row indices; any type of ``pixels`` passes.
 
     Raises:
         InvalidParameter: If a tensor has the wrong type, lies on another device or is not contiguous.

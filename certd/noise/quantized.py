@@ -26,13 +26,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from math import nextafter
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
-from mpmath import mp, mpf
 
 from certd.errors import InvalidParameter
 from certd.noise.gaussian import Gaussian
+from certd.noise.law import EXACT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +46,7 @@ ONE = 1 << UNIFORM_BITS
 MAX_THRESHOLDS = (1 << 16) - 1
 
 GUARD_BITS = 40
-WORKING_BITS = UNIFORM_BITS + GUARD_BITS + 26
+ONE_AT_A_TIME = Lock()  # mpmath's memory of pi and ln 2 can be read half written by another thread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,9 +81,8 @@ def quantized(law: AdditiveLaw) -> QuantizedNoise:
     Raises:
         InvalidParameter: If the noise spreads over more than 65535 grid levels.
     """
-    if _round(_scaled_tail(law, MAX_THRESHOLDS // 2)) > 0:
-        raise InvalidParameter(f"sigma = {law.sigma} spreads the noise over too many levels; choose less.")
-    tails = _scaled_tails(law)
+    with ONE_AT_A_TIME:
+        tails = _scaled_tails(law)
     lower = [_round(tail) for tail in tails[:-1]]
     thresholds = np.array(lower[::-1] + [ONE - threshold for threshold in lower], dtype=np.uint64)
     thresholds.setflags(write=False)
@@ -96,13 +96,14 @@ def quantized_gaussian(sigma: float) -> QuantizedNoise:
 
 def _scaled_tail(law: AdditiveLaw, level: int) -> int:
     """Return ``floor(2**102 P(K > level))``, to within one unit."""
-    with mp.workprec(WORKING_BITS):
-        tail: Any = law.tail((mpf(level) + 0.5) / LEVELS)
-        return int(mp.ldexp(tail, UNIFORM_BITS + GUARD_BITS))
+    tail = law.tail(EXACT.mpf(level + 0.5) / LEVELS)
+    return int(EXACT.ldexp(tail, UNIFORM_BITS + GUARD_BITS))
 
 
 def _scaled_tails(law: AdditiveLaw) -> list[int]:
     """Return the scaled tails of levels 0, 1, ..., the last being the first that rounds to no threshold."""
+    if _round(_scaled_tail(law, MAX_THRESHOLDS // 2)) > 0:
+        raise InvalidParameter(f"sigma = {law.sigma} spreads the noise over too many levels; choose less.")
     tails = [_scaled_tail(law, 0)]
     while _round(tails[-1]) > 0:
         tails.append(_scaled_tail(law, len(tails)))
@@ -110,7 +111,7 @@ def _scaled_tails(law: AdditiveLaw) -> list[int]:
 
 
 def _round(scaled: int) -> int:
-    """Return a guarded probability to the nearest multiple of 2**-62."""
+    """Round a guarded probability to the nearest multiple of 2**-62."""
     return (scaled + (1 << GUARD_BITS - 1)) >> GUARD_BITS
 
 

@@ -13,7 +13,7 @@ class NoiseSpecification(BaseModel):
     Attributes:
         family: The law's name.
         sigma: sqrt(E|eps|^2 / d) in input units, pixels in [0, 1], before normalisation.
-        arithmetic: ``quantized`` draws integers on the pixel grid and is sound in any floating-point precision.
+        arithmetic: ``quantized`` draws integers on the pixel grid and is sound in any precision.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

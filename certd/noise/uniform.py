@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from math import expm1, log1p, sqrt
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mpmath import mp, mpf
-
-from certd.noise.law import AdditiveLaw
+from certd.noise.law import EXACT, AdditiveLaw
 
 if TYPE_CHECKING:
     from certd.noise.law import Norm
@@ -34,8 +32,8 @@ class Uniform(AdditiveLaw):
     norms: ClassVar[tuple[Norm, ...]] = ("l1", "linf")
 
     def tail(self, distance: Any) -> Any:  # noqa: D102
-        half_width = mpf(self.sigma) * mp.sqrt(3)
-        return max(mpf(0), half_width - distance) / (2 * half_width)
+        half_width = self.sigma * EXACT.sqrt(3)
+        return max(EXACT.zero, half_width - distance) / (2 * half_width)
 
     def _radius(self, complement: float, norm: Norm, dimension: int) -> float:
         if norm == "l1":

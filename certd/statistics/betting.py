@@ -43,17 +43,28 @@ def betting_lower(values: ArrayLike, upper: float, delta: float) -> float:
     require_inside("delta", delta)
     require_inside("upper", upper, upper=math.inf)
     scaled = require_within("values", values, 0, upper) / upper
-    stakes = _stakes(scaled, delta)
+    stakes = stakes_before(scaled, delta)
     low, high = 0.0, 1.0
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        ruined = _peak_log_wealth(scaled, stakes, middle) >= -math.log(delta) + LOG_MARGIN
-        low, high = (middle, high) if ruined else (low, middle)
+        refuted = _peak_log_wealth(scaled, stakes, middle) >= -math.log(delta) + LOG_MARGIN
+        low, high = (middle, high) if refuted else (low, middle)
     return low * upper * (1 - 1e-9)
 
 
-def _stakes(scaled: NDArray[np.float64], delta: float) -> NDArray[np.float64]:
-    """Return each round's stake, from the values before it, before the candidate caps it."""
+def stakes_before(scaled: NDArray[np.float64], delta: float) -> NDArray[np.float64]:
+    """Return each round's stake, from the values before it alone; whatever it sees later would break Ville.
+
+    Args:
+        scaled: Values in [0, 1], in their declared order.
+        delta: Failure probability, in (0, 1).
+
+    Returns:
+        One positive stake a value, to be capped for each candidate mean.
+
+    References:
+        Waudby-Smith and Ramdas (2024), arXiv:2010.09686, section 4.
+    """
     rounds = np.arange(1, len(scaled) + 1)
     means = (0.5 + np.cumsum(scaled)) / (rounds + 1)
     variances = (0.25 + np.cumsum((scaled - means) ** 2)) / (rounds + 1)

@@ -1,9 +1,10 @@
 """Follow a count of hits from look to look, exactly, while it stays below a boundary.
 
-Every number is a sum of products of positive numbers, so its relative error is a few hundred roundings a look:
-below 1e-10 over 100 looks, against the ``INFLATION`` of 1e-9 that the tails carry. What is cut off goes to the
-side that makes crossing likelier: improbable low counts are moved up to the lowest one kept, and a look's
-improbable high steps, less than ``TRUNCATION`` together, are charged to the tail. So no tail is ever understated.
+Every number is a sum of products of positive numbers, so its relative error is some thousand roundings a
+look: below 1e-10 over 100 looks, against the ``INFLATION`` of 1e-9 that the tails carry. What is cut off goes
+to the side that makes crossing likelier: improbable low counts are moved up to the lowest one kept, and a
+look's improbable high steps, less than ``TRUNCATION`` together, are charged to the tail. So no tail is ever
+understated.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class BinomialWalk:
 def binomial_mass(trials: int, probability: float) -> tuple[int, NDArray[np.float64]]:
     """Return the lowest likely value of Bin(trials, probability) and the mass from there on.
 
-    Built outwards from the mode by the ratio of neighbours, which keeps relative precision; normalised by the sum.
+    Built outwards from the mode by the ratio of neighbours, which keeps relative precision, and normalised.
     """
     mode = min(int((trials + 1) * probability), trials)
     reach = int(REACH * (trials * probability * (1 - probability)) ** 0.5 + 60)

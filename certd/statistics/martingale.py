@@ -1,9 +1,11 @@
 """Certify with no declared end: a bound that holds at every look at once, and may be continued later.
 
-The capital of a bettor against "p <= p0" is the likelihood ratio of p to p0, averaged over p uniform on (p0, 1).
-Every ratio in the average is a supermartingale under every p <= p0, so the capital ever reaches 1/alpha with
-probability at most alpha (Ville), however often and for whatever reason one looks. A uniform average makes the
-nulls that are rejected an interval (0, L] for alpha up to 1/e, hence L a lower bound at confidence 1 - alpha.
+The capital of a bettor against "p <= p0" is the likelihood ratio of q to p0, averaged over q uniform on
+(p0, 1). Every ratio in the average is a supermartingale under every p <= p0, so the capital ever reaches
+1/alpha with probability at most alpha (Ville), however often and for whatever reason one looks.
+
+The nulls rejected by one look form an interval (0, L] for alpha up to 1/e, which makes L a lower bound: while
+the capital is 1 or more it falls as p0 rises to k/(n+1), and from there on it is below e.
 
 References:
     Robbins (1970), Ann. Math. Statist. 41; Ville (1939); Howard, Ramdas, McAuliffe and Sekhon (2021),
@@ -51,8 +53,9 @@ def log_capital(successes: int, trials: int, null: float) -> float:
     share = float(betaincc(a, b, null))
     if share == 0:
         return -math.inf
-    terms = (float(betaln(a, b)), -successes * math.log(null), -b * math.log1p(-null))
-    return math.fsum((*terms, math.log(share), -SAFETY, *(-abs(term) * ROUNDING for term in terms)))
+    terms = (float(betaln(a, b)), -successes * math.log(null), -b * math.log1p(-null), math.log(share))
+    error = SAFETY + ROUNDING * (trials + math.fsum(map(abs, terms)))
+    return math.fsum((*terms, -error))
 
 
 def anytime_lower(looks: Iterable[tuple[int, int]], alpha: float) -> float:

@@ -1,7 +1,7 @@
 """Choose from a pilot how many fresh draws an image needs for a radius within a tolerance.
 
-The pilot only chooses the budget, and is discarded: the bound rests on fresh draws alone, so it holds at the full
-alpha whatever the pilot said. Counting the pilot's draws as well would void it.
+The pilot only chooses the budget, and is discarded: the bound rests on fresh draws alone, so it holds at the
+full alpha whatever the pilot said. Counting the pilot's draws as well would void it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def draws_for_precision(
 ) -> int:
     """Choose the fresh draws that bring the radius within a tolerance of what the whole budget would give.
 
-    The worst need over the pilot's own 95 % interval is met. A saturated image needs the whole budget whatever
-    one does: its radius is capped by the budget alone.
+    The worst need over the pilot's own 95 % interval is met. A saturated image needs the whole budget
+    whatever one does: its radius is capped by the budget alone.
 
     Args:
         pilot_successes: Pilot draws that voted for the class, in ``[0, pilot_trials]``.
@@ -55,15 +55,16 @@ def draws_for_precision(
 
 @lru_cache(maxsize=16)
 def _needs(largest: int, alpha: float, tolerance: float) -> NDArray[np.int64]:
-    """Return the least draws that lose no more than the tolerance, for each probability of the grid."""
+    """Return the least draws that lose no more than the tolerance at the expected count, over the grid."""
     stages = np.array(stage_schedule(largest), dtype=np.int64)
     expected = np.floor(ndtr(_probits()) * stages[:, None]).astype(np.int64)
     factors = gaussian_radius(expected, stages[:, None], alpha, 1.0)
-    return stages[np.argmax(factors[-1] - factors <= tolerance, axis=0)]
+    needs: NDArray[np.int64] = stages[np.argmax(factors[-1] - factors <= tolerance, axis=0)]
+    return needs
 
 
 def _probits() -> NDArray[np.float64]:
-    """Return the grid of Phi^-1(p): from a coin, below which no budget certifies, to where p is 1 in effect."""
+    """Return the grid of Phi^-1(p), from 0, where nothing is certified, to where p is 1 in effect."""
     return np.arange(0.0, LARGEST_PROBIT + PROBIT_STEP, PROBIT_STEP)
 
 

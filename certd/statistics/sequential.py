@@ -1,16 +1,16 @@
 """Decide a declared list of probabilities by looking at a count several times, at error alpha altogether.
 
-Looks n_1 < ... < n_K are declared before the first draw. At look k the null "p <= p0_j" is rejected when the hits
-reach an integer threshold c[k, j], computed so that under p0_j a crossing at any look has probability at most
-alpha. The nulls are nested and so are the thresholds: a false claim at p in (p0_(i-1), p0_i] means that boundary i
-or a higher one was crossed, hence boundary i, and that has probability at most alpha. **Every probability of the
-list is therefore tested at the full alpha; the list needs no correction.**
+Looks n_1 < ... < n_K are declared before the first draw. At look k the null "p <= p0_j" is rejected when the
+hits reach an integer threshold c[k, j], computed so that under p0_j a crossing at any look has probability at
+most alpha. The nulls are nested and so are the thresholds: a false claim at p in (p0_(i-1), p0_i] means that
+boundary i or a higher one was crossed, hence boundary i; that is likeliest at p0_i, and at most alpha there.
+**So every probability of the list is tested at the full alpha: the list needs no correction.**
 
 Giving up is free: it only makes crossings rarer.
 
 References:
-    Lan and DeMets (1983), Biometrika 70, for declared spending; Jennison and Turnbull (1999), Group Sequential
-    Methods, chapter 12, for exact binomial boundaries.
+    Lan and DeMets (1983), Biometrika 70, for declared spending; Jennison and Turnbull (1999), Group
+    Sequential Methods, chapter 12, for exact binomial boundaries.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class GroupSequentialDesign:
         probabilities: The nulls p0_j, rising, in (0, 1).
         stages: Draws n_k at each look, rising.
         alpha: Probability that anything false is ever certified, at most.
-        certify: c[k, j], int64[looks, probabilities]: ``hits >= c`` certifies ``p > p0_j``; ``n_k + 1`` where no
-            count does. Non-decreasing along j.
+        certify: c[k, j], int64[looks, probabilities]: ``hits >= c`` certifies ``p > p0_j``; above n_k where
+            no count does. Non-decreasing along j.
         futility: int64[looks, probabilities]: ``hits <= futility`` gives p0_j up. Non-decreasing along j.
     """
 
@@ -178,7 +178,7 @@ def crossing_probability(thresholds: Sequence[int], stages: Sequence[int], proba
 
 
 def _thresholds(probability: float, stages: tuple[int, ...], spending: tuple[float, ...]) -> list[int]:
-    """Return, look by look, the least count whose crossing keeps the error spent so far within its allowance."""
+    """Return the least count of each look that keeps the error spent so far within its allowance."""
     walk, spent, thresholds = BinomialWalk.begin(), 0.0, []
     for (before, draws), allowance in zip(pairwise((0, *stages)), spending, strict=True):
         walk = walk.after(draws - before, probability)
@@ -191,12 +191,13 @@ def _thresholds(probability: float, stages: tuple[int, ...], spending: tuple[flo
 def _futility(
     certify: NDArray[np.int64], stages: NDArray[np.int64], futility_risk: float
 ) -> NDArray[np.int64]:
-    """Return the counts at which the last threshold is out of reach, or unlikely if the hits were on course."""
+    """Return the counts with which the last threshold is out of reach, or which contradict reaching it."""
     largest = stages[-1]
     on_course = np.minimum(certify[-1] / largest, 1.0)
     unlikely = binom.ppf(futility_risk, stages, on_course).astype(np.int64) - 1
     unreachable = certify[-1] - (largest - stages) - 1
-    return np.maximum(unlikely, unreachable)
+    given_up: NDArray[np.int64] = np.maximum(unlikely, unreachable)
+    return given_up
 
 
 def _check_design(

@@ -55,6 +55,7 @@ def two_sided_radius(p_a_lower: float, p_b_upper: float, sigma: float = 1.0) -> 
     """Return the l2 radius ``sigma / 2 (Phi^-1(pA) - Phi^-1(pB))`` of Gaussian smoothing, rounded down.
 
     It is true whenever both bounds are. Unlike the one-sided radius it may be positive for ``pA <= 1/2``.
+    Where the sampled noise is not the ideal one, widen both bounds by the total variation first.
 
     Args:
         p_a_lower: Lower bound on the class's probability, in [0, 1).

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from certd.statistics.betting import betting_lower
+from certd.statistics.betting import betting_lower, stakes_before
 from certd.statistics.crossing import crossing_probability
 from certd.statistics.means import empirical_bernstein_lower, hoeffding_lower, thin
 from certd.statistics.no_split import no_split_lower
@@ -20,6 +20,7 @@ from certd.statistics.simultaneous import bonferroni_alpha, holm
 from certd.statistics.top_k import top_k_bounds, top_k_radius
 from certd.statistics.two_sided import two_sided_bounds, two_sided_radius
 
+unhurried = settings(deadline=None)  # a busy machine breaks no law
 alphas = st.floats(1e-6, 0.4)
 probabilities = st.floats(0.001, 0.999)
 class_counts = st.lists(st.integers(0, 2000), min_size=3, max_size=6).filter(any).map(np.array)
@@ -36,6 +37,7 @@ def exact_crossing(levels: list[Fraction]) -> Fraction:
     return 1 - factorial * sum(density)
 
 
+@unhurried
 @given(st.lists(st.integers(0, 255), min_size=1, max_size=9))
 def test_crossing_probability_agrees_with_rational_integration(numerators: list[int]) -> None:
     """The recursion equals the m-fold integral computed without any rounding, ties and zeros included."""
@@ -44,6 +46,7 @@ def test_crossing_probability_agrees_with_rational_integration(numerators: list[
     assert computed == pytest.approx(float(exact_crossing(levels)), abs=1e-13)
 
 
+@unhurried
 @given(class_counts, alphas)
 def test_no_split_bound_is_zero_or_between_half_and_the_share(counts: np.ndarray, alpha: float) -> None:
     """Nothing at or below one half is ever claimed, nor more than the observed share."""
@@ -51,6 +54,7 @@ def test_no_split_bound_is_zero_or_between_half_and_the_share(counts: np.ndarray
     assert bound == 0.0 or 0.5 < bound < counts.max() / counts.sum() + 1e-12
 
 
+@unhurried
 @given(st.integers(0, 500), st.integers(0, 500), st.integers(0, 500), alphas)
 def test_a_stronger_rival_never_lengthens_the_radius(top: int, rival: int, rest: int, alpha: float) -> None:
     """Moving votes from the rest to the rival leaves pA's bound alone and may only raise pB's."""
@@ -60,6 +64,7 @@ def test_a_stronger_rival_never_lengthens_the_radius(top: int, rival: int, rest:
     assert two_sided_radius(*strong) <= two_sided_radius(*weak)
 
 
+@unhurried
 @given(class_counts, alphas)
 def test_top_k_bounds_enclose_the_observed_shares(counts: np.ndarray, alpha: float) -> None:
     """The label's bound lies below its share, each rival's above its own, in falling order."""
@@ -70,6 +75,7 @@ def test_top_k_bounds_enclose_the_observed_shares(counts: np.ndarray, alpha: flo
     assert (np.array(rivals) >= shares).all()
 
 
+@unhurried
 @given(probabilities, st.lists(st.floats(0.001, 1), min_size=2, max_size=5))
 def test_radius_never_falls_as_k_grows(p_lower: float, rivals: list[float]) -> None:
     """Being among more classes is easier: one more, weaker rival cannot shorten the radius."""
@@ -78,6 +84,7 @@ def test_radius_never_falls_as_k_grows(p_lower: float, rivals: list[float]) -> N
     assert all(after >= before * (1 - 1e-6) for before, after in pairwise(radii))
 
 
+@unhurried
 @given(scores, alphas)
 def test_bounds_on_means_stay_below_the_mean(values: np.ndarray, alpha: float) -> None:
     """A lower bound at alpha below one half never exceeds what was observed, nor falls below 0."""
@@ -86,6 +93,7 @@ def test_bounds_on_means_stay_below_the_mean(values: np.ndarray, alpha: float) -
     assert 0.0 <= empirical_bernstein_lower(total, squares, draws, alpha) <= values.mean()
 
 
+@unhurried
 @given(scores, st.integers(0, 2**32))
 def test_raising_a_score_never_loses_a_vote(values: np.ndarray, seed: int) -> None:
     """With the same uniforms, votes rise with scores; 0 never votes yes and 1 always does."""
@@ -96,6 +104,7 @@ def test_raising_a_score_never_loses_a_vote(values: np.ndarray, seed: int) -> No
     assert votes[values == 1].all()
 
 
+@unhurried
 @given(scores, alphas, st.floats(0.01, 100))
 def test_betting_bound_scales_with_its_unit(values: np.ndarray, delta: float, unit: float) -> None:
     """Radii in other units give the same bound in those units, between 0 and the largest value."""
@@ -106,7 +115,17 @@ def test_betting_bound_scales_with_its_unit(values: np.ndarray, delta: float, un
     )
 
 
-@settings(max_examples=30, deadline=None)  # statsmodels collects garbage on every call, some 25 ms
+@unhurried
+@given(scores, st.integers(0, 59), st.floats(0, 1))
+def test_a_stake_never_sees_the_value_it_is_placed_on(values: np.ndarray, place: int, other: float) -> None:
+    """Changing one value leaves its own stake and all earlier ones as they were."""
+    place %= len(values)
+    changed = values.copy()
+    changed[place] = other
+    assert (stakes_before(values, 0.05)[: place + 1] == stakes_before(changed, 0.05)[: place + 1]).all()
+
+
+@settings(unhurried, max_examples=30)  # statsmodels collects garbage on every call, some 25 ms
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=12).map(np.array), probabilities, alphas)
 def test_holm_marks_all_that_bonferroni_marks(hits: np.ndarray, p0: float, alpha: float) -> None:
     """Each image certified on its own at alpha / m stays certified, and better counts are marked first."""
@@ -116,6 +135,7 @@ def test_holm_marks_all_that_bonferroni_marks(hits: np.ndarray, p0: float, alpha
     assert not marked.any() or hits[marked].min() > hits[~marked].max(initial=-1)
 
 
+@unhurried
 @given(st.integers(1, 2000), st.floats(0, 1), alphas, alphas)
 def test_population_statements_stay_below_the_observed_fraction(
     m: int, share: float, alpha: float, delta: float

@@ -35,7 +35,15 @@ def certificates(half_space: Callable[..., BaseClassifier]) -> list[Certificate]
 
     def certify(seed: int) -> Certificate:
         request = parse_request(
-            {"model": "x", "sigma": SIGMA, "n0": 10, "n": 1000, "alpha": ALPHA, "seed": seed, "batch_size": 1010}
+            {
+                "model": "x",
+                "sigma": SIGMA,
+                "n0": 10,
+                "n": 1000,
+                "alpha": ALPHA,
+                "seed": seed,
+                "batch_size": 1010,
+            }
         )
         return Certifier(classifier, request.resolve(classifier.reference)).certify(image, ids)[0]
 
@@ -63,7 +71,9 @@ def test_the_plug_in_estimate_would_break_the_promise(certificates: list[Certifi
 
 def test_seeds_give_independent_draws(certificates: list[Certificate]) -> None:
     """Counts over seeds vary as a binomial does: variance ratio within 4 s.e. of 1. False-alarm rate: 6e-5."""
-    counts = np.array([certificate.record.tallies[Phase.ESTIMATION].counts[1] for certificate in certificates])
+    counts = np.array(
+        [certificate.record.tallies[Phase.ESTIMATION].counts[1] for certificate in certificates]
+    )
     share = counts.mean() / 1000
     ratio = counts.var(ddof=1) / (1000 * share * (1 - share))
     assert abs(ratio - 1) < 4 * (2 / SEEDS) ** 0.5

@@ -14,7 +14,17 @@ import torch
 from torch import Tensor
 
 from certd.errors import InvalidParameter, OutOfRange, ShapeMismatch
-from certd.noise import Gaussian, Laplace, Uniform, cpu, philox, quantized, quantized_gaussian, reference
+from certd.noise import (
+    Gaussian,
+    Laplace,
+    QuantizedNoise,
+    Uniform,
+    cpu,
+    philox,
+    quantized,
+    quantized_gaussian,
+    reference,
+)
 from certd.noise.float_source import FloatNoiseSource
 from certd.noise.source import NoiseSource, QuantizedNoiseSource
 from certd.noise.splitting import SplittingNoise
@@ -67,6 +77,20 @@ def test_the_compiled_kernel_is_the_reference(sigma: float, seed: int) -> None:
         views = (pixels.numpy(), ids.numpy(), rows.numpy(), draws.numpy())
         cpu.perturb(*views, seed, noise, compiled.numpy())
         assert torch.equal(compiled, plain)
+
+
+def test_a_uniform_on_a_threshold_counts_it() -> None:
+    """K = lowest + #{thresholds <= u}, equality included, in the kernel and in the reference."""
+    pixels, ids, rows, draws = batch(images=1, dimension=64, rows=1)
+    pixels.zero_()
+    drawn = philox.uniforms(ids, draws, 5, 64).numpy().astype(np.uint64)
+    noise = QuantizedNoise(np.sort(drawn[0]), lowest=0, total_variation=0.0)
+    ranks = torch.from_numpy(drawn[0].argsort().argsort() + 1.0)
+    compiled, plain = torch.empty(1, 64), torch.empty(1, 64)
+    QuantizedNoiseSource(noise, 5).perturb(pixels, ids, rows, draws, compiled)
+    reference.perturb(pixels, ids, rows, draws, 5, noise, plain)
+    assert torch.equal(compiled[0].double(), ranks)
+    assert torch.equal(plain, compiled)
 
 
 def test_compiled_uniforms_are_the_reference() -> None:
@@ -138,7 +162,7 @@ def test_quantised_noise_takes_grid_images_only() -> None:
 
 @pytest.mark.parametrize("law", LAWS)
 def test_float_noise_rounds_to_the_quantised_noise(law: AdditiveLaw) -> None:
-    """Both arithmetics invert the same uniforms, so they differ by less than half a step and float rounding."""
+    """Both arithmetics invert the same uniforms: they differ by half a step and float rounding at most."""
     pixels, ids, rows, draws = batch(images=2, dimension=1000, rows=20)
     whole, real = torch.empty(20, 1000), torch.empty(20, 1000)
     QuantizedNoiseSource(quantized(law), 11).perturb(pixels, ids, rows, draws, whole)
@@ -185,8 +209,11 @@ def test_a_split_beyond_the_last_is_refused() -> None:
 def test_the_kernel_runs_where_no_cache_can_be_written() -> None:
     """A read-only installation compiles in memory instead of failing."""
     nowhere = os.environ | {"NUMBA_CACHE_LOCATOR_CLASSES": "IPythonCacheLocator"}
-    probe = "from certd.noise import cpu; import numpy as np; i = np.zeros(1, 'u8'); print(cpu.uniforms(i, i, 0, 1))"
+    probe = (
+        "import numpy; from certd.noise import cpu; "
+        "zero = numpy.zeros(1, 'u8'); print(int(cpu.uniforms(zero, zero, 0, 1)[0, 0]))"
+    )
     run = subprocess.run(
         [sys.executable, "-c", probe], env=nowhere, capture_output=True, text=True, check=True
     )
-    assert run.stdout.strip() == str(np.array([[(0x6627E8D5 << 32 | 0xE169C58D) >> 2]]))
+    assert int(run.stdout) == (0x6627E8D5 << 32 | 0xE169C58D) >> 2

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from threading import Event
 
 import numpy as np
 import pytest
 from mpmath import mp, mpf
 
 from certd.errors import InvalidParameter
-from certd.noise import QuantizedNoise, quantized_gaussian
+from certd.noise import Gaussian, QuantizedNoise, quantized, quantized_gaussian
 
 SIGMAS = (0.12, 0.25, 0.5, 1.0)
 
@@ -19,7 +22,7 @@ SIGMAS = (0.12, 0.25, 0.5, 1.0)
 def cells(noise: QuantizedNoise) -> list[int]:
     """Return 2**62 P(K = i) for i = lowest, lowest + 1, ..."""
     edges = [0, *(int(threshold) for threshold in noise.thresholds), 1 << 62]
-    return [after - before for before, after in zip(edges, edges[1:], strict=False)]
+    return [after - before for before, after in pairwise(edges)]
 
 
 def exact_total_variation(sigma: float, noise: QuantizedNoise) -> mpf:
@@ -82,13 +85,32 @@ def test_a_noise_level_without_a_table_is_refused(sigma: float) -> None:
 
 def test_the_table_is_fixed_for_ever() -> None:
     """Stored digests of the thresholds keep old certificates reproducible."""
-    digests = {s: hashlib.sha256(quantized_gaussian(s).thresholds.astype("<u8")).hexdigest() for s in SIGMAS}
+    digests = {
+        s: hashlib.sha256(quantized_gaussian(s).thresholds.astype("<u8").tobytes()).hexdigest()
+        for s in SIGMAS
+    }
     assert digests == {
         0.12: "9ad6b3b2a8d7a4ba3fd576a19389a11be1c00d4707937d020167b924e4b1b45a",
         0.25: "82167dc94cc40a23325f494f0a2357fec0e200d704b2af30581edceaf1c05e75",
         0.5: "6ce2f1d9cbd5c11b2b2e4119651fc1bf55e511eecc9af0554d687f6854e3c3ae",
         1.0: "b1f1eb51b0bbbd09c4c0aff2d923f66af6c6220dfa85326ab6cff00b971aad86",
     }
+
+
+def test_a_table_does_not_depend_on_what_other_threads_do_with_mpmath() -> None:
+    """The global precision of mpmath may change at any moment; the table must not."""
+    done = Event()
+
+    def meddle() -> None:
+        while not done.is_set():
+            mp.prec = 20
+
+    with mp.workprec(20), ThreadPoolExecutor() as pool:
+        meddler = pool.submit(meddle)
+        table = quantized.__wrapped__(Gaussian(0.25))
+        done.set()
+        meddler.result()
+    assert np.array_equal(table.thresholds, quantized_gaussian(0.25).thresholds)
 
 
 def test_a_table_cannot_be_written_to() -> None:

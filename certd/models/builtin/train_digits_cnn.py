@@ -1,4 +1,4 @@
-"""Train the built-in classifier of digits and register it: ``python -m certd.models.builtin.train_digits_cnn``.
+"""Train and register the classifier of digits: ``python -m certd.models.builtin.train_digits_cnn``.
 
 Every batch is a fresh draw of images and of Gaussian noise, in pixel units and before normalisation, as in
 Cohen, Rosenfeld and Kolter (2019), arXiv:1902.02918, section 3.3. One seed fixes the run on one machine.
@@ -7,7 +7,7 @@ Cohen, Rosenfeld and Kolter (2019), arXiv:1902.02918, section 3.3. One seed fixe
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import safetensors.torch
 import torch
@@ -18,6 +18,9 @@ from certd.models.architectures import DigitsCnn
 from certd.models.normalized import Normalized
 from certd.models.registry import BUILTIN_FOLDER
 from certd.models.specification import ModelSpecification
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAME = "digits-cnn"
 SIGMA = 0.25
@@ -42,7 +45,7 @@ def train(seed: int = SEED, steps: int = STEPS) -> DigitsCnn:
         noisy = images[batch] + SIGMA * torch.randn(BATCH_SIZE, 1, 8, 8)
         loss = nn.functional.cross_entropy(classifier(noisy), labels[batch])
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
     return network

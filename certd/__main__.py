@@ -1,0 +1,5 @@
+"""``python -m certd``: the command line."""
+
+from certd.cli import main
+
+main()

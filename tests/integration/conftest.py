@@ -1,0 +1,86 @@
+"""The whole service as a user starts it: one command, real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from certd.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+READY_SECONDS = 60.0
+STOP_SECONDS = 60.0
+# A worker that fell silent for this long counts as dead; short, so that the tests need not wait.
+SETTINGS = {"CERTD_HEARTBEAT_SECONDS": "3", "CERTD_RECONCILE_SECONDS": "1", "CERTD_SHARD_SECONDS": "0.3"}
+
+
+class Service:
+    """A running stack: its URL, its client, its log, its processes."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path, url: str) -> None:
+        self.process = process
+        self.log = log
+        self.client = Client(url)
+
+    def events(self, name: str) -> list[dict[str, object]]:
+        """Return the log's events of one name so far."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == name]
+
+    def worker_pids(self) -> list[int]:
+        """Return the processes of the workers that ever started."""
+        return [int(str(event["pid"])) for event in self.events("worker_started")]
+
+    def wait_until(self, holds: Callable[[], bool], seconds: float = 60.0) -> None:
+        """Poll until ``holds``, and fail the test when it never does."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
+            self.process.poll()
+            signal.sigtimedwait([], 0.05)
+
+    def wait_for_images(self, job_id: str, count: int) -> None:
+        """Poll until ``count`` images of a job are finished."""
+        self.wait_until(lambda: self.client.job(job_id)["progress"]["images_done"] >= count)
+
+
+@contextmanager
+def running(data_dir: Path, workers: int = 1) -> Iterator[Service]:
+    """Start the embedded stack on a free port and stop it at the end."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    log = data_dir / "service.log"
+    command = [sys.executable, "-m", "api", "--embedded", "--port", "0", "--workers", str(workers)]
+    environment = {**os.environ, **SETTINGS, "CERTD_DATA_DIR": str(data_dir)}
+    with log.open("a") as stream, subprocess.Popen(
+        command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, stderr=stream, text=True
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert url, log.read_text()
+        service = Service(process, log, url)
+        try:
+            service.wait_until(service.client.ready, READY_SECONDS)
+            yield service
+        finally:
+            service.client.close()
+            process.send_signal(signal.SIGTERM)
+            process.wait(STOP_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Return a stack that the undemanding tests of a module share."""
+    with running(tmp_path_factory.mktemp("service")) as shared:
+        yield shared

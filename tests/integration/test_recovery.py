@@ -1,0 +1,114 @@
+"""Nothing is lost and nothing counted twice, whatever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis import Redis
+
+from api.embedded.valkey import server_url
+from tests.integration.conftest import CHECKOUT, SETTINGS, running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.conftest import Service
+
+pytestmark = pytest.mark.integration
+
+REQUEST = {
+    "model": "digits-cnn",
+    "dataset": "digits",
+    "limit": 60,
+    "sigma": 0.25,
+    "n0": 100,
+    "n": 5000,
+    "seed": 12345,
+}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Return the certificates of the job when nothing happens to it."""
+    with running(tmp_path_factory.mktemp("undisturbed")) as service:
+        return _finish(service, service.client.submit(REQUEST)["id"])
+
+
+def _finish(service: Service, job_id: str) -> list[dict[str, Any]]:
+    ended = service.client.wait(job_id, timeout_seconds=180)
+    assert ended["status"] == "succeeded", ended["error"]
+    assert ended["progress"]["images_done"] == 60
+    return service.client.certificates(job_id)
+
+
+def test_a_killed_worker_loses_nothing(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
+    """kill -9 of the only worker in mid-job: the job ends with the certificates of an undisturbed run."""
+    with running(tmp_path) as service:
+        job = service.client.submit(REQUEST)
+        service.wait_for_images(job["id"], 1)
+        os.kill(service.worker_pids()[0], signal.SIGKILL)
+        assert _finish(service, job["id"]) == undisturbed
+        assert len(service.worker_pids()) == 2
+
+
+def test_a_flushed_queue_loses_nothing(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
+    """FLUSHALL in mid-job: progress is read again from the folder, and what is missing is sent again."""
+    with running(tmp_path) as service:
+        job = service.client.submit(REQUEST)
+        service.wait_for_images(job["id"], 1)
+        with Redis.from_url(server_url(tmp_path)) as redis:
+            redis.flushall()
+        assert _finish(service, job["id"]) == undisturbed
+
+
+def test_a_stopped_service_goes_on_where_it_was(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
+    """SIGTERM in mid-job and a new start on the same folder: the job ends by itself, the same."""
+    with running(tmp_path) as service:
+        job = service.client.submit(REQUEST)
+        service.wait_for_images(job["id"], 1)
+    with running(tmp_path) as service:
+        assert _finish(service, job["id"]) == undisturbed
+
+
+def test_a_killed_service_goes_on_where_it_was(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
+    """kill -9 of the whole stack's parent: the next start adopts or replaces the server and ends the job."""
+    with running(tmp_path) as service:
+        job = service.client.submit(REQUEST)
+        service.wait_for_images(job["id"], 1)
+        service.process.kill()
+        service.process.wait()
+    with running(tmp_path) as service:
+        assert _finish(service, job["id"]) == undisturbed
+
+
+def test_a_stop_leaves_nothing_running(tmp_path: Path) -> None:
+    """After SIGTERM neither server nor worker is left, and the command exits 0."""
+    with running(tmp_path) as service:
+        pids = service.worker_pids()
+        with Redis.from_url(server_url(tmp_path)) as redis:
+            pids.append(int(redis.info("server")["process_id"]))
+    assert service.process.returncode == 0
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_a_second_service_on_one_folder_is_refused(tmp_path: Path) -> None:
+    """Two stacks never share a data folder: the second says so and exits 2."""
+    with running(tmp_path):
+        second = subprocess.run(
+            [sys.executable, "-m", "api", "--embedded", "--port", "0"],
+            cwd=CHECKOUT,
+            env={**os.environ, **SETTINGS, "CERTD_DATA_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert second.returncode == 2
+    assert "CERTD_DATA_DIR" in second.stderr

@@ -1,0 +1,139 @@
+"""A job: its name, its states, its slices, its folder."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from certd.errors import Conflict, NotFound
+from certd.jobs.inputs import Inputs
+from certd.jobs.job import (
+    Job,
+    JobInputs,
+    JobOutcome,
+    JobStatus,
+    check_transition,
+    new_job_id,
+    utc_now,
+)
+from certd.jobs.shards import cut
+from certd.jobs.storage import JobStorage
+from certd.smoothing import parse_request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _job(num_images: int = 5) -> Job:
+    certification = parse_request({"model": "m", "sigma": 0.25, "seed": 1}).resolve("m@sha256:" + "0" * 64)
+    return Job(
+        id=new_job_id(),
+        created_at=utc_now(),
+        certification=certification,
+        inputs=JobInputs(num_images=num_images, labelled=False, sha256="0" * 64),
+        shards=cut(num_images, 100, 100.0, 1.0),
+    )
+
+
+def _inputs(num_images: int = 5) -> Inputs:
+    return Inputs(
+        np.arange(num_images, dtype=np.uint64),
+        np.zeros((num_images, 1, 2, 2), np.uint8),
+        np.arange(num_images),
+    )
+
+
+def test_nothing_follows_a_terminal_state_but_expiry() -> None:
+    """A job that has ended never runs again."""
+    for before, after in itertools.product(JobStatus, JobStatus):
+        if before.terminal and after is not JobStatus.EXPIRED:
+            with pytest.raises(Conflict):
+                check_transition(before, after)
+
+
+def test_every_state_leads_to_an_end() -> None:
+    """From each state that is not terminal, a failure is one legal step away."""
+    for status in JobStatus:
+        if not status.terminal:
+            check_transition(status, JobStatus.FAILED)
+
+
+def test_ids_sort_by_the_time_they_were_made() -> None:
+    """Of two ids made a millisecond apart, the later sorts after; no two are equal."""
+    ids = [new_job_id() for _ in range(200)]
+    assert len(set(ids)) == 200
+    stamps = [name[: len("job_") + 9] for name in ids]
+    assert stamps == sorted(stamps)
+
+
+@given(
+    num_images=st.integers(1, 5000),
+    draws=st.integers(1, 10**6),
+    speed=st.none() | st.floats(1, 1e7),
+    seconds=st.floats(0.1, 60),
+)
+def test_shards_cover_every_image_exactly_once(
+    num_images: int, draws: int, speed: float | None, seconds: float
+) -> None:
+    """Slices follow one another from the first image to the last, and none is empty."""
+    shards = cut(num_images, draws, speed, seconds)
+    assert [shard.index for shard in shards] == list(range(len(shards)))
+    assert shards[0].start == 0
+    assert shards[-1].stop == num_images
+    assert all(one.stop == next_one.start for one, next_one in itertools.pairwise(shards))
+    assert {len(shard) for shard in shards} <= {len(shards[0]), len(shards[0]) + 1, len(shards[0]) - 1} - {0}
+
+
+def test_a_shard_takes_about_the_target() -> None:
+    """At a measured 1000 draws a second, 3 s hold 30 images of 100 draws."""
+    assert {len(shard) for shard in cut(300, 100, 1000.0, 3.0)} == {30}
+
+
+def test_a_stored_job_reads_back_unchanged(tmp_path: Path) -> None:
+    """What was asked is what a worker reads, pixels and labels included."""
+    storage, job = JobStorage(tmp_path), _job()
+    storage.create(job, _inputs())
+    assert storage.read(job.id) == job
+    read = storage.read_inputs(job.id)
+    assert read.sha256() == _inputs().sha256()
+    assert storage.unfinished_ids() == [job.id]
+
+
+def test_a_job_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk while inputs are written leaves no job and no draft."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("certd.jobs.storage.write_inputs", full)
+    storage, job = JobStorage(tmp_path), _job()
+    with pytest.raises(OSError, match="No space left"):
+        storage.create(job, _inputs())
+    assert storage.job_ids() == []
+    assert list((tmp_path / "jobs").iterdir()) == []
+
+
+def test_only_the_first_end_of_a_job_counts(tmp_path: Path) -> None:
+    """A terminal state is written once: the second writer learns that it lost, and changes nothing."""
+    storage, job = JobStorage(tmp_path), _job()
+    storage.create(job, _inputs())
+    assert storage.write_outcome(job.id, JobOutcome(status=JobStatus.SUCCEEDED, finished_at=utc_now()))
+    assert not storage.write_outcome(job.id, JobOutcome(status=JobStatus.FAILED, finished_at=utc_now()))
+    outcome = storage.read_outcome(job.id)
+    assert outcome is not None
+    assert outcome.status is JobStatus.SUCCEEDED
+    assert storage.unfinished_ids() == []
+
+
+@pytest.mark.parametrize("name", ["job_nope", "../secrets", "job_/../../etc", "", "job_" + "0" * 26])
+def test_a_name_that_is_no_job_opens_no_path(tmp_path: Path, name: str) -> None:
+    """Ids from outside never leave the folder of the jobs."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "job.json").write_text("{}")
+    with pytest.raises(NotFound):
+        JobStorage(tmp_path).read(name)

@@ -1,0 +1,319 @@
+"""Thresholds of plans that look more than once, the anytime bound, and the budget chosen from a pilot."""
+
+from __future__ import annotations
+
+import math
+import time
+from fractions import Fraction
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.special import ndtr
+from scipy.stats import binom
+
+from certd.errors import InvalidParameter
+from certd.statistics.binomial_walk import BinomialWalk, binomial_mass
+from certd.statistics.clopper_pearson import clopper_pearson_lower, gaussian_radius
+from certd.statistics.martingale import anytime_lower, log_capital
+from certd.statistics.pilot import draws_for_precision
+from certd.statistics.sequential import (
+    GroupSequentialDesign,
+    crossing_probability,
+    declared_spending,
+    group_sequential_design,
+    stage_schedule,
+)
+
+ALPHA = 0.001
+STAGES = stage_schedule(100_000)
+RADII = tuple(round(0.25 * j, 2) for j in range(11))
+
+
+def nulls(factors: tuple[float, ...]) -> tuple[float, ...]:
+    """Return Phi of radii in units of sigma, rounded up."""
+    return tuple(float(np.nextafter(ndtr(factor), 1)) for factor in factors)
+
+
+@cache
+def design() -> GroupSequentialDesign:
+    """Return the design of the usual budget for radii every quarter sigma up to 2.5 sigma."""
+    return group_sequential_design(nulls(RADII), STAGES, ALPHA)
+
+
+def exact_crossing(thresholds: list[int], stages: tuple[int, ...], probability: Fraction) -> Fraction:
+    """Return the crossing probability in rational arithmetic, one draw at a time."""
+    limits = dict(zip(stages, thresholds, strict=True))
+    alive, crossed = {0: Fraction(1)}, Fraction(0)
+    for draw in range(1, stages[-1] + 1):
+        after: dict[int, Fraction] = {}
+        for hits, mass in alive.items():
+            after[hits] = after.get(hits, Fraction(0)) + mass * (1 - probability)
+            after[hits + 1] = after.get(hits + 1, Fraction(0)) + mass * probability
+        limit = limits.get(draw, draw + 1)
+        crossed += sum((mass for hits, mass in after.items() if hits >= limit), Fraction(0))
+        alive = {hits: mass for hits, mass in after.items() if hits < limit}
+    return crossed
+
+
+def test_usual_budget_has_39_looks() -> None:
+    """From 100 by steps of 1.2 the budget of 100,000 is reached at the 39th look."""
+    assert len(STAGES) == 39
+    assert STAGES[:4] == (100, 120, 144, 173)
+    assert STAGES[-2:] == (85_056, 100_000)
+
+
+@pytest.mark.parametrize("largest", [1, 2, 99, 100, 101, 109, 111, 250, 10_000, 123_457])
+def test_looks_rise_and_end_with_the_budget(largest: int) -> None:
+    """Whatever the budget, the looks rise strictly and the last one spends it."""
+    stages = stage_schedule(largest)
+    assert stages[-1] == largest
+    assert all(before < after for before, after in pairwise((0, *stages)))
+
+
+@pytest.mark.parametrize("looks", [1, 2, 39])
+def test_half_of_alpha_is_kept_for_the_last_look(looks: int) -> None:
+    """Spending rises in equal parts to alpha / 2, then to alpha."""
+    spending = declared_spending(looks, ALPHA)
+    assert spending[-1] == ALPHA
+    if looks > 1:
+        assert spending[-2] == pytest.approx(ALPHA / 2, rel=1e-12)
+        np.testing.assert_allclose(np.diff((0, *spending[:-1])), ALPHA / 2 / (looks - 1), rtol=1e-9)
+
+
+@pytest.mark.parametrize("j", range(len(RADII)))
+def test_error_at_each_boundary_is_at_most_alpha_and_little_less(j: int) -> None:
+    """At p0_j boundary j is crossed with probability in (.9 alpha, alpha], from 0 to 2.5 sigma."""
+    error = crossing_probability(design().certify[:, j].tolist(), STAGES, nulls(RADII)[j])
+    assert 0.9 * ALPHA < error <= ALPHA
+
+
+@pytest.mark.parametrize("probability", [Fraction(1, 2), Fraction(3, 4), Fraction(31, 32)])
+def test_error_is_at_most_alpha_in_rational_arithmetic(probability: Fraction) -> None:
+    """Computed without any rounding, the error of a boundary does not exceed alpha."""
+    stages, alpha = (10, 17, 40, 64), 0.02
+    certify = group_sequential_design((float(probability),), stages, alpha).certify[:, 0].tolist()
+    assert exact_crossing(certify, stages, probability) <= Fraction(alpha)
+
+
+@pytest.mark.parametrize("thresholds", [[9, 14, 25], [11, 18, 30], [0, 3, 4], [11, 18, 31]])
+def test_crossing_probability_is_never_understated(thresholds: list[int]) -> None:
+    """The float agrees with rational arithmetic to 1e-8, from above."""
+    stages, probability = (10, 17, 30), Fraction(5, 8)
+    exact = exact_crossing(thresholds, stages, probability)
+    found = Fraction(crossing_probability(thresholds, stages, float(probability)))
+    assert exact <= found <= exact * (1 + Fraction(1, 10**8)) + Fraction(1, 10**13)
+
+
+def test_thresholds_are_the_least_ones() -> None:
+    """Lowering the last threshold of a boundary by one hit spends more than alpha."""
+    certify = design().certify[:, 3].tolist()
+    certify[-1] -= 1
+    assert crossing_probability(certify, STAGES, nulls(RADII)[3]) > ALPHA
+
+
+def test_crossing_is_likelier_for_a_larger_probability() -> None:
+    """The error over a whole null is attained at its boundary, so testing the boundary suffices."""
+    certify = design().certify[:, 4].tolist()
+    errors = [crossing_probability(certify, STAGES, p) for p in np.linspace(0.5, nulls(RADII)[4], 7)]
+    assert all(before <= after for before, after in pairwise(errors))
+
+
+def test_thresholds_and_futility_are_nested() -> None:
+    """Hits that certify a probability certify every lower one; hits that give one up give up all above."""
+    assert (np.diff(design().certify, axis=1) >= 0).all()
+    assert (np.diff(design().futility, axis=1) >= 0).all()
+
+
+def test_nothing_is_certified_and_given_up_at_once() -> None:
+    """Futility lies below the threshold at every look, and meets it at the last one."""
+    assert (design().futility < design().certify).all()
+    np.testing.assert_array_equal(design().futility[-1], design().certify[-1] - 1)
+
+
+def test_giving_up_early_is_a_small_risk() -> None:
+    """An image on course for the last threshold is given up at any one look with probability at most .01."""
+    on_course = design().certify[-1] / STAGES[-1]
+    given_up = binom.cdf(design().futility[:-1], np.array(STAGES[:-1])[:, None], on_course)
+    assert given_up.max() <= 0.01
+
+
+def test_certified_count_is_a_running_maximum() -> None:
+    """What was certified at one look stays certified when the hits fall back at the next."""
+    certify = design().certify
+    first = int(certify[0, 2])
+    assert design().certified([]) == 0
+    assert design().certified([first]) == 3
+    assert design().certified([first, first]) == 3
+    assert design().certified([first - 1]) == 2
+
+
+def test_drawing_stops_when_futile_or_when_all_is_certified_or_at_the_end() -> None:
+    """Before the first look nothing is finished; hopeless, perfect and exhausted images are."""
+    assert not design().finished([])
+    assert design().finished([30])
+    assert not design().finished([60])
+    small = group_sequential_design(nulls((0.0, 0.25)), STAGES, ALPHA)
+    assert small.finished([100])
+    assert design().finished([n // 2 + n // 10 for n in STAGES])
+
+
+def test_one_look_is_clopper_pearson() -> None:
+    """With a single look the threshold is the least count whose lower bound exceeds the null."""
+    threshold = int(group_sequential_design((0.75,), (1000,), ALPHA).certify[0, 0])
+    assert clopper_pearson_lower(threshold, 1000, ALPHA) >= 0.75
+    assert clopper_pearson_lower(threshold - 1, 1000, ALPHA) < 0.75
+
+
+def test_unreachable_radius_is_never_certified_and_given_up_at_once() -> None:
+    """Where even n hits of n prove too little, no count certifies and every count is futile."""
+    hopeless = group_sequential_design((0.5, 0.999), (50, 100), ALPHA)
+    assert (hopeless.certify[:, 1] > (50, 100)).all()
+    assert hopeless.finished([50])
+    assert hopeless.certified([50, 100]) == 1
+
+
+def test_thresholds_of_381_radii_are_quick_and_cached() -> None:
+    """The finest usual list takes less than five seconds once, and no time again."""
+    probabilities = nulls(tuple(0.01 * j for j in range(381)))
+    started = time.perf_counter()
+    first = group_sequential_design(probabilities, STAGES, ALPHA)
+    assert time.perf_counter() - started < 5
+    assert group_sequential_design(probabilities, STAGES, ALPHA) is first
+    assert not first.certify.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("trials", "probability"), [(1, 0.3), (100, 0.999), (14_176, 0.5), (14_944, 0.99993)]
+)
+def test_mass_of_a_step_is_binomial(trials: int, probability: float) -> None:
+    """The mass agrees with scipy's to 1e-11 of itself where it matters, and sums to one."""
+    lowest, mass = binomial_mass(trials, probability)
+    expected = binom.pmf(np.arange(lowest, lowest + len(mass)), trials, probability)
+    np.testing.assert_allclose(mass, expected, rtol=1e-11, atol=1e-25)
+
+
+def test_low_counts_that_are_dropped_move_up() -> None:
+    """Cutting the walk off loses no probability below the boundary."""
+    walk = BinomialWalk.begin().after(100_000, 0.5)
+    below = walk.below(50_100)
+    assert below.start > walk.start
+    assert below.mass.sum() + walk.tail(50_100) == pytest.approx(1, rel=0, abs=2e-9)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "stages", "alpha", "risk", "message"),
+    [
+        ((), (10,), 0.1, 0.01, "rise strictly within"),
+        ((0.5, 0.5), (10,), 0.1, 0.01, "rise strictly within"),
+        ((0.5, 1.0), (10,), 0.1, 0.01, "rise strictly within"),
+        ((0.5,), (10, 10), 0.1, 0.01, "draw counts"),
+        ((0.5,), (), 0.1, 0.01, "draw counts"),
+        ((0.5,), (10,), 0.0, 0.01, "alpha must lie"),
+        ((0.5,), (10,), 1.0, 0.01, "alpha must lie"),
+        ((0.5,), (10,), 0.1, 0.0, "giving up too early"),
+    ],
+)
+def test_designs_that_are_none_are_refused(
+    probabilities: tuple[float, ...], stages: tuple[int, ...], alpha: float, risk: float, message: str
+) -> None:
+    """The message names what must hold."""
+    with pytest.raises(InvalidParameter, match=message):
+        group_sequential_design(probabilities, stages, alpha, risk)
+
+
+@pytest.mark.parametrize("trail", [[101], [-1], [50, 49], [50, 71], [0] * 40])
+def test_trails_that_no_draws_could_leave_are_refused(trail: list[int]) -> None:
+    """Hits never fall, and never outnumber the draws between two looks."""
+    with pytest.raises(InvalidParameter, match="A trail holds"):
+        design().certified(trail)
+
+
+def test_schedules_that_are_none_are_refused() -> None:
+    """A budget, a first look and growth are needed."""
+    for arguments in ((0, 100, 1.2), (100, 0, 1.2), (100, 10, 1.0)):
+        with pytest.raises(InvalidParameter, match="ratio above 1"):
+            stage_schedule(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "null"), [(9, 10, 0.5), (3, 3, 0.2), (40, 60, 0.6), (2, 9, 0.5)]
+)
+def test_capital_is_the_averaged_likelihood_ratio(successes: int, trials: int, null: float) -> None:
+    """The closed form equals the integral it stands for, to eight digits and from below."""
+
+    def ratio(q: float) -> float:
+        return float((q / null) ** successes * ((1 - q) / (1 - null)) ** (trials - successes))
+
+    average = quad(ratio, null, 1, epsabs=0, epsrel=1e-12)[0] / (1 - null)
+    capital = math.exp(log_capital(successes, trials, null))
+    assert average * (1 - 1e-8) < capital < average * (1 + 1e-10)
+
+
+def test_capital_is_a_fair_game_at_the_null() -> None:
+    """The expected capital after the next draw is the present one, whatever the past."""
+    for successes, trials, null in ((0, 0, 0.5), (4, 5, 0.7), (70, 100, 0.6)):
+        won, lost = (log_capital(successes + hit, trials + 1, null) for hit in (1, 0))
+        expected = null * math.exp(won) + (1 - null) * math.exp(lost)
+        assert expected == pytest.approx(math.exp(log_capital(successes, trials, null)), rel=1e-7)
+
+
+def test_anytime_bound_is_where_the_capital_reaches_its_goal() -> None:
+    """At the bound the capital is 1 / alpha; a little above it is not."""
+    bound = anytime_lower([(900, 1000)], ALPHA)
+    assert log_capital(900, 1000, bound) >= -math.log(ALPHA)
+    assert log_capital(900, 1000, bound + 1e-9) < -math.log(ALPHA)
+
+
+def test_rejected_nulls_form_an_interval() -> None:
+    """Every null below the anytime bound is rejected by the same look, for alpha as large as 1 / e."""
+    for successes, trials in ((1, 1), (2, 3), (30, 100), (999, 1000)):
+        bound = anytime_lower([(successes, trials)], 1 / math.e)
+        below = np.linspace(0, bound, 200, endpoint=False)[1:]
+        assert all(log_capital(successes, trials, null) >= 1 for null in below)
+
+
+def test_anytime_bound_never_falls_and_costs_little() -> None:
+    """A later, poorer look takes nothing back; at 90,000 hits of 100,000 looking at any time costs .0015."""
+    assert anytime_lower([(900, 1000), (900, 1200)], ALPHA) == anytime_lower([(900, 1000)], ALPHA)
+    assert anytime_lower([], ALPHA) == anytime_lower([(0, 10)], ALPHA) == 0
+    fixed = clopper_pearson_lower(90_000, 100_000, ALPHA)
+    assert fixed - 0.0015 < anytime_lower([(90_000, 100_000)], ALPHA) < fixed
+
+
+def test_anytime_bound_refuses_what_lies_outside_its_domain() -> None:
+    """Counts, nulls and alpha have domains, and the messages name them."""
+    with pytest.raises(InvalidParameter, match=r"\(0, 1/e\]"):
+        anytime_lower([(1, 2)], 0.5)
+    with pytest.raises(InvalidParameter, match=r"\[0, trials\]"):
+        anytime_lower([(3, 2)], ALPHA)
+    with pytest.raises(InvalidParameter, match=r"\(0, 1\)"):
+        log_capital(1, 2, 1.0)
+
+
+def test_hopeless_and_saturated_images_are_told_apart_by_the_pilot() -> None:
+    """An image beyond certifying gets the least budget, one whose radius the budget caps nearly all of it."""
+    assert draws_for_precision(200, 1000, 100_000, ALPHA, 0.05) == 100
+    assert draws_for_precision(1000, 1000, 100_000, ALPHA, 0.05) >= 80_000
+
+
+@pytest.mark.parametrize("probability", [0.55, 0.7, 0.9, 0.99, 0.999])
+def test_chosen_budget_meets_the_tolerance(probability: float) -> None:
+    """At the expected counts the radius lies within .05 sigma of that of the whole budget."""
+    chosen = draws_for_precision(round(1000 * probability), 1000, 100_000, ALPHA, 0.05)
+    best, found = (gaussian_radius(math.floor(n * probability), n, ALPHA, 1.0) for n in (100_000, chosen))
+    assert best - found <= 0.05
+
+
+def test_a_looser_tolerance_never_needs_more_draws() -> None:
+    """The budget falls as the tolerance grows."""
+    budgets = [draws_for_precision(950, 1000, 100_000, ALPHA, t) for t in (0.01, 0.05, 0.2, 1.0, 10.0)]
+    assert budgets == sorted(budgets, reverse=True)
+
+
+def test_tolerance_must_be_positive() -> None:
+    """A radius cannot be had without error."""
+    with pytest.raises(InvalidParameter, match="positive number of sigmas"):
+        draws_for_precision(9, 10, 100, ALPHA, 0.0)
