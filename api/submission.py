@@ -66,7 +66,10 @@ class Submission:
                 "`dataset`, and not both.",
                 pointer="/dataset",
             )
-        return self._uploaded(model) if self.files else self._named(model)
+        inputs = self._uploaded(model) if self.files else self._named(model)
+        if not len(inputs):
+            raise InvalidParameter("The array holds no images; send at least one.", pointer="/images")
+        return inputs
 
     def _uploaded(self, model: ModelSpecification) -> Inputs:
         limits = DecodingLimits(max_images=self.services.settings.max_images)

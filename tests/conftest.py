@@ -36,7 +36,7 @@ def _no_stray_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class HalfSpace(nn.Module):
-    """Class 1 where the first pixel, on the 0..255 scale, is above ``threshold``; its radius is the distance."""
+    """Class 1 where the first pixel, from 0 to 255, is above ``threshold``; its radius is the distance."""
 
     def __init__(self, threshold: float) -> None:
         super().__init__()

@@ -24,5 +24,5 @@ def ready(services: Provided) -> Health:
     services.redis.ping()
     num_workers = Workforce(services.redis).size()
     if not num_workers:
-        raise Unavailable("The queue answers, but no worker is alive yet. Start one: python -m workers")
+        raise Unavailable("The queue answers, but no worker is alive yet. Start one with python -m workers.")
     return Health(status="ok", detail=f"{num_workers} worker(s)")

@@ -32,6 +32,7 @@ class Service:
     def __init__(self, process: subprocess.Popen[str], log: Path, url: str) -> None:
         self.process = process
         self.log = log
+        self.url = url
         self.client = Client(url)
 
     def events(self, name: str) -> list[dict[str, object]]:
@@ -63,9 +64,12 @@ def running(data_dir: Path, workers: int = 1) -> Iterator[Service]:
     log = data_dir / "service.log"
     command = [sys.executable, "-m", "api", "--embedded", "--port", "0", "--workers", str(workers)]
     environment = {**os.environ, **SETTINGS, "CERTD_DATA_DIR": str(data_dir)}
-    with log.open("a") as stream, subprocess.Popen(
-        command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, stderr=stream, text=True
-    ) as process:
+    with (
+        log.open("a") as stream,
+        subprocess.Popen(
+            command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, stderr=stream, text=True
+        ) as process,
+    ):
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         assert url, log.read_text()

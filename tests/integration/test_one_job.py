@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -25,7 +26,9 @@ pytestmark = pytest.mark.integration
 OPTIONS = {"model": "digits-cnn", "sigma": 0.25, "n0": 50, "n": 1000, "seed": 2**60 + 7}
 
 
-def _certify(service: Service, request: dict[str, Any], files: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
+def _certify(
+    service: Service, request: dict[str, Any], files: list[tuple[str, bytes]]
+) -> list[dict[str, Any]]:
     job = service.client.submit(request, files)
     ended = service.client.wait(job["id"], timeout_seconds=120)
     assert ended["status"] == "succeeded", ended["error"]
@@ -99,7 +102,7 @@ def test_certificates_come_as_csv(service: Service) -> None:
     """The CSV holds one line an image under the same names."""
     job = service.client.submit({**OPTIONS, "dataset": "digits", "limit": 3})
     service.client.wait(job["id"], timeout_seconds=60)
-    answer = service.client._http.get(f"/v1/jobs/{job['id']}/certificates?format=csv")  # noqa: SLF001
+    answer = httpx.get(f"{service.url}/v1/jobs/{job['id']}/certificates?format=csv")
     assert answer.headers["content-type"].startswith("text/csv")
     lines = answer.text.splitlines()
     assert lines[0].startswith("image_id,label,prediction,outcome,correct,radius")

@@ -47,7 +47,7 @@ def _finish(service: Service, job_id: str) -> list[dict[str, Any]]:
 
 
 def test_a_killed_worker_loses_nothing(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
-    """kill -9 of the only worker in mid-job: the job ends with the certificates of an undisturbed run."""
+    """SIGKILL of the only worker in mid-job: the job ends with the certificates of an undisturbed run."""
     with running(tmp_path) as service:
         job = service.client.submit(REQUEST)
         service.wait_for_images(job["id"], 1)
@@ -76,7 +76,7 @@ def test_a_stopped_service_goes_on_where_it_was(tmp_path: Path, undisturbed: lis
 
 
 def test_a_killed_service_goes_on_where_it_was(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
-    """kill -9 of the whole stack's parent: the next start adopts or replaces the server and ends the job."""
+    """SIGKILL of the whole stack's parent: the next start adopts or replaces the server and ends the job."""
     with running(tmp_path) as service:
         job = service.client.submit(REQUEST)
         service.wait_for_images(job["id"], 1)

@@ -51,13 +51,13 @@ def certificates(half_space: Callable[..., BaseClassifier]) -> list[Certificate]
 
 
 def test_a_radius_beyond_the_exact_one_is_as_rare_as_promised(certificates: list[Certificate]) -> None:
-    """Over 2000 seeds at most alpha + 3 s.e. of the radii exceed the margin. False-alarm rate: under .0014."""
+    """Over 2000 seeds at most alpha + 3 s.e. of the radii are false. False-alarm rate: under .0014."""
     false = np.mean([certificate.conclusion.radius > MARGIN for certificate in certificates])
     assert false <= ALLOWED
 
 
 def test_the_radius_is_nearly_the_best_possible(certificates: list[Certificate]) -> None:
-    """The mean radius is within 10 % of the margin. Its standard error is .2 %: no false alarm in practice."""
+    """The mean radius is within 10 % of the margin. Its standard error is .2 %: no false alarm."""
     mean = float(np.mean([certificate.conclusion.radius for certificate in certificates]))
     assert mean == pytest.approx(MARGIN, rel=0.1)
     assert mean < MARGIN
@@ -70,7 +70,7 @@ def test_the_plug_in_estimate_would_break_the_promise(certificates: list[Certifi
 
 
 def test_seeds_give_independent_draws(certificates: list[Certificate]) -> None:
-    """Counts over seeds vary as a binomial does: variance ratio within 4 s.e. of 1. False-alarm rate: 6e-5."""
+    """Counts vary as a binomial does: variance ratio within 4 s.e. of 1. False-alarm rate: 6e-5."""
     counts = np.array(
         [certificate.record.tallies[Phase.ESTIMATION].counts[1] for certificate in certificates]
     )

@@ -26,10 +26,10 @@ NAME = "digits-cnn"
 SIGMA = 0.25
 MEAN, STD = (0.305,), (0.376,)
 SEED = 0
-STEPS = 1650
-BATCH_SIZE = 128
-PEAK_LEARNING_RATE = 4e-3
-WEIGHT_DECAY = 0.05
+STEPS = 4000
+BATCH_SIZE = 256
+PEAK_LEARNING_RATE = 3e-3
+WEIGHT_DECAY = 0.1
 
 
 def train(seed: int = SEED, steps: int = STEPS) -> DigitsCnn:
