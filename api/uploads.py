@@ -35,17 +35,19 @@ def decode_uploads(
     """Return images as ``model`` takes them, and the labels where an archive brought some.
 
     Raises:
-        InvalidRequest: If a file is broken, of another shape, or out of range; nothing is resized or repaired.
+        InvalidRequest: If a file is broken, of another shape, or out of range; nothing is repaired.
         TooLarge: If a limit is exceeded.
     """
     arrays = [file for file in files if file.content.startswith((NPY, ZIP))]
     if not arrays:
         if layout is not None:
             raise InvalidParameter("`layout` is for arrays; image files carry their own.", pointer="/layout")
-        return decode_images([(file.name, file.content) for file in files], model.input_shape, limits), None
+        named = [(file.name, file.content) for file in files]
+        return decode_images(named, model.input_shape, limits), None
     if len(files) > 1:
         raise InvalidParameter(
-            f"Send one array or image files, not both: {arrays[0].name!r} is an array among {len(files)} files.",
+            f"Send one array or image files, not both: {arrays[0].name!r} is an array among "
+            f"{len(files)} files.",
             pointer="/images",
         )
     return _decode_array(arrays[0], model, limits, layout)

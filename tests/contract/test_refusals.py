@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import httpx
+    import httpx2
 
 pytestmark = pytest.mark.integration
 
@@ -43,7 +43,7 @@ def client(data_dir: Path, valkey_url: str) -> Iterator[TestClient]:
         yield http
 
 
-def _refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+def _refused(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = answer.json()
@@ -53,7 +53,7 @@ def _refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
     return problem
 
 
-def _upload(client: TestClient, *files: tuple[str, bytes], **options: Any) -> httpx.Response:
+def _upload(client: TestClient, *files: tuple[str, bytes], **options: Any) -> httpx2.Response:
     request = {"model": "digits-cnn", "sigma": 0.25, "n": 100, **options}
     parts = [("images", file) for file in files]
     return client.post("/v1/jobs", data={"request": json.dumps(request)}, files=parts)
