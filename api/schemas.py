@@ -11,7 +11,7 @@ from certd.jobs.job import JobStatus
 
 
 class Progress(BaseModel):
-    """How far a job is. ``draws_expected`` is the most it can cost."""
+    """How far a job is. ``draws_expected`` is projected from the images that are finished."""
 
     images_total: int
     images_done: int
@@ -52,6 +52,18 @@ class CertificatePage(BaseModel):
     images_requested: int
     images_finished: int
     certificates: list[dict[str, Any]]
+
+
+class EstimateView(BaseModel):
+    """What a job can cost and reach, before anything is spent."""
+
+    num_images: int
+    draws_at_most: int
+    draws_per_second: float | None = Field(description="Measured on this service; None before the first job")
+    seconds_at_most: float | None
+    largest_radius: float = Field(description="In input units; no image can get a larger one")
+    norm: str
+    plan: dict[str, Any]
 
 
 class ModelView(BaseModel):

@@ -38,9 +38,10 @@ class Submission:
         """
         model = find_model(self.request.model)
         inputs = self._inputs(model)
-        certification = self.request.resolve(model.reference)
+        certification = self.request.resolve(model.reference, labelled=inputs.labels is not None)
         plan = certification.plan
-        plan.check(Guarantee.of(certification.noise, model.input_shape))
+        guarantee = Guarantee.of(certification.noise, certification.norm, model.input_shape)
+        plan.check(guarantee, model.num_classes)
         self._check_budget(len(inputs) * plan.max_draws)
         speed = self.services.draws_per_second(model.reference)
         job = Job(

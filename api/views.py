@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 def job_view(services: Services, job: Job) -> JobView:
     """Return a job with its state, progress and links."""
     outcome = services.storage.read_outcome(job.id)
-    progress = services.board.job(job.id, job.inputs.num_images, job.draws_expected)
-    status = outcome.status if outcome else _status(services, job)
     certification = job.certification
-    guarantee = Guarantee.of(certification.noise, find_model(certification.model).input_shape)
+    progress = services.board.job(job.id, job.inputs.num_images, certification.plan.max_draws)
+    status = outcome.status if outcome else _status(services, job)
+    shape = find_model(certification.model).input_shape
+    guarantee = Guarantee.of(certification.noise, certification.norm, shape)
     return JobView(
         id=job.id,
         status=status,

@@ -39,6 +39,7 @@ def main() -> int:
     request = {
         "model": "digits-cnn",
         "sigma": 0.25,
+        "plan": "fixed",
         "n0": 100,
         "n": arguments.n,
         "alpha": 0.001,

@@ -13,7 +13,7 @@ from certd.smoothing.certifier import Certifier
 from certd.smoothing.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from certd.jobs.progress import ProgressBoard
     from certd.jobs.shards import Shard
     from certd.jobs.storage import JobStorage
+    from certd.smoothing.draws import Record
     from workers.models import ModelCache
 
 PROGRESS_SECONDS = 0.25
+CHECKPOINT_SECONDS = 2.0
 
 
 class ShardWork:
@@ -52,11 +54,26 @@ class ShardWork:
             inputs.image_ids[part],
             None if inputs.labels is None else inputs.labels[part],
             self._report(job, shard),
+            self._storage.read_checkpoint(job.id, index),
+            self._save(job, index),
         )
         run = Run(certifier.manifest(job.inputs.dataset, job.inputs.num_images), tuple(certificates))
         self._storage.write_shard(job.id, index, run)
+        self._storage.remove_checkpoint(job.id, index)
         self._board.report(job.id, index, ShardProgress.of(run))
         return run
+
+    def _save(self, job: Job, index: int) -> Callable[[Sequence[Record]], None]:
+        """Return a callback that stores now and then how far the images are."""
+        saved_at = time.monotonic()
+
+        def on_round(records: Sequence[Record]) -> None:
+            nonlocal saved_at
+            if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+                self._storage.write_checkpoint(job.id, index, records)
+                saved_at = time.monotonic()
+
+        return on_round
 
     def _report(self, job: Job, shard: Shard) -> Callable[[int], None]:
         """Return a callback that says now and then how many draws of ``shard`` are done."""

@@ -7,7 +7,10 @@ import sys
 import typer
 
 from certd.cli.certify import certify
+from certd.cli.estimate import estimate
+from certd.cli.recompute import recompute
 from certd.cli.report import report
+from certd.cli.verify import verify
 from certd.errors import CertdError, InvalidRequest, NotFound
 
 USAGE, FAILED, INTERRUPTED = 2, 1, 130
@@ -15,8 +18,8 @@ USAGE, FAILED, INTERRUPTED = 2, 1, 130
 app = typer.Typer(
     help="Certify image classifiers by randomized smoothing.", no_args_is_help=True, add_completion=False
 )
-app.command()(certify)
-app.command()(report)
+for command in (certify, estimate, report, recompute, verify):
+    app.command()(command)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from certd.cli import options
 from certd.cli.display import progress_bar, show_certificates, show_report
 from certd.smoothing.request import parse_request
 
@@ -17,39 +18,49 @@ if TYPE_CHECKING:
 
 
 def certify(
-    model: Annotated[str, typer.Argument(help="Registered model, such as digits-cnn.")],
-    dataset: Annotated[str, typer.Argument(help="Registered data set, such as digits.")],
-    sigma: Annotated[float, typer.Option(help="Noise level, pixels in [0, 1].")],
-    noise: Annotated[str, typer.Option(help="Noise family.")] = "gaussian",
-    plan: Annotated[str, typer.Option(help="How draws are spent.")] = "fixed",
-    n0: Annotated[int | None, typer.Option(help="Selection draws an image.")] = None,
-    n: Annotated[int | None, typer.Option(help="Estimation draws an image.")] = None,
-    alpha: Annotated[float | None, typer.Option(help="Failure probability of a certificate.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Key of the noise; drawn afresh when absent.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Rows of one forward pass.")] = None,
+    model: options.Model,
+    dataset: options.DatasetName,
+    sigma: options.Sigma,
+    noise: options.Noise = "gaussian",
+    arithmetic: options.NoiseArithmetic = "quantized",
+    norm: options.Norm = None,
+    plan: options.Plan = None,
+    n0: options.SelectionDraws = None,
+    n: options.EstimationDraws = None,
+    alpha: options.Alpha = None,
+    radii: options.Radii = None,
+    pilot: options.Pilot = None,
+    tolerance: options.Tolerance = None,
+    radius: options.TargetRadius = None,
+    bound: options.BoundKind = None,
+    no_split: options.NoSplit = False,
+    top_k: options.TopK = None,
+    seed: options.Seed = None,
+    batch: options.Batch = None,
     skip: Annotated[int, typer.Option(help="Take every skip-th image.")] = 1,
     start: Annotated[int, typer.Option(help="First image.")] = 0,
     stop: Annotated[int | None, typer.Option(help="Image after the last.")] = None,
     limit: Annotated[int | None, typer.Option(help="Most images.")] = None,
-    device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
+    device: options.Device = "cpu",
     out: Annotated[Path | None, typer.Option(help="Write the run here, as Parquet.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print certificates and report as JSON.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Certify images of DATASET under MODEL with added noise, and print what is proved."""
-    options = {
-        "model": model, "sigma": sigma, "noise": noise, "plan": plan, "n0": n0, "n": n, "alpha": alpha,
-        "seed": seed, "batch_size": batch,
+    asked = {
+        "model": model, "sigma": sigma, "noise": noise, "arithmetic": arithmetic, "norm": norm, "plan": plan,
+        "n0": n0, "n": n, "alpha": alpha, "radii": options.parse_radii(radii), "pilot": pilot,
+        "tolerance": tolerance, "radius": radius, "bound": bound, "split": False if no_split else None,
+        "top_k": top_k, "seed": seed, "batch_size": batch,
     }  # fmt: skip
     selection = {"skip": skip, "start": start, "stop": stop, "limit": limit}
-    run = _run(options, dataset, selection, device)
+    run = _run(asked, dataset, selection, device)
     if out is not None:
         _write(run, out)
     _print(run, as_json=as_json)
 
 
-def _run(options: dict[str, Any], dataset: str, selection: dict[str, Any], device: str) -> Run:
-    request = parse_request(options)
-    # torch takes a second to import; a refused option should not wait for it.
+def _run(asked: dict[str, Any], dataset: str, selection: dict[str, Any], device: str) -> Run:
+    request = parse_request(asked)
     from certd.datasets import load_dataset
     from certd.models import load_model
     from certd.smoothing.certifier import Certifier
@@ -57,12 +68,13 @@ def _run(options: dict[str, Any], dataset: str, selection: dict[str, Any], devic
 
     classifier = load_model(request.model, device)
     images = load_dataset(dataset).select(**selection)
-    certification = request.resolve(classifier.reference)
+    certification = request.resolve(classifier.reference, labelled=images.labels is not None)
     certifier = Certifier(classifier, certification, device)
     manifest = certifier.manifest(images.name, len(images))
     sys.stderr.write(
-        f"{len(images)} images, sigma {request.sigma:g}, seed {certification.seed}, "
-        f"at most {certification.plan.max_draws:,} draws an image, largest radius {manifest.max_radius:.4f}\n"
+        f"{len(images)} images, sigma {request.sigma:g}, plan {certification.plan.kind}, "
+        f"seed {certification.seed}, at most {certification.plan.max_draws:,} draws an image, "
+        f"largest {manifest.norm} radius {manifest.max_radius:.4f}\n"
     )
     with progress_bar(len(images) * certification.plan.max_draws, "certifying") as advance:
         certificates = certifier.certify(images.images, images.image_ids, images.labels, advance)

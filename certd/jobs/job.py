@@ -80,7 +80,7 @@ class Job(BaseModel):
     shards: tuple[Shard, ...]
 
     @property
-    def draws_expected(self) -> int:
+    def max_draws(self) -> int:
         """Return the most draws the job can cost."""
         return self.inputs.num_images * self.certification.plan.max_draws
 

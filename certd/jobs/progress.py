@@ -80,11 +80,18 @@ class ProgressBoard:
         found: dict[str, str] = self._redis.hgetall(keys.progress(job_id))  # type: ignore[assignment]
         return {int(shard): ShardProgress.decode(value) for shard, value in found.items()}
 
-    def job(self, job_id: str, images_total: int, draws_expected: int) -> JobProgress:
-        """Return how far a job is, with speed and time to go once they can be told."""
-        shards = self.shards(job_id).values()
+    def job(self, job_id: str, images_total: int, max_draws: int) -> JobProgress:
+        """Return how far a job is, with speed and time to go once they can be told.
+
+        Args:
+            job_id: The job.
+            images_total: Its images.
+            max_draws: The most draws one of them can cost.
+        """
+        shards = list(self.shards(job_id).values())
         images_done = sum(shard.images_done for shard in shards)
         draws_done = sum(shard.draws_done for shard in shards)
+        draws_expected = _expected_draws(shards, images_total, max_draws)
         started_at = self.started_at(job_id)
         elapsed = None if started_at is None else max(time.time() - started_at, 1e-3)
         return JobProgress(
@@ -98,3 +105,13 @@ class ProgressBoard:
             if elapsed and draws_done
             else None,
         )
+
+
+def _expected_draws(shards: list[ShardProgress], images_total: int, max_draws: int) -> int:
+    """Project the draws of the whole job from the images that are finished: most plans end early."""
+    finished = [shard for shard in shards if shard.images_done]
+    images = sum(shard.images_done for shard in finished)
+    spent = sum(shard.draws_done for shard in finished)
+    rest = images_total - images
+    projected = spent + (rest * spent // images if images else rest * max_draws)
+    return max(projected, sum(shard.draws_done for shard in shards))

@@ -70,7 +70,7 @@ class ShardQueue:
 
     def send(self, job: Job, shard: int) -> None:
         """Queue one shard of ``job``."""
-        queue = HIGH if job.draws_expected <= SMALL_JOB_DRAWS else LOW
+        queue = HIGH if job.max_draws <= SMALL_JOB_DRAWS else LOW
         self._broker.enqueue(
             Message(queue_name=queue, actor_name=ACTOR, args=(job.id, shard), kwargs={}, options={})
         )

@@ -20,3 +20,10 @@ class JobRequest(CertificationRequest):
     indices: list[int] | None = Field(default=None, description="Take these images instead")
     labels: list[int] | None = Field(default=None, description="True classes of uploaded images, in order")
     layout: Literal["NCHW", "NHWC"] | None = Field(default=None, description="Axes of an uploaded array")
+
+
+class EstimateRequest(CertificationRequest):
+    """The options of a job that is not submitted yet, and how many images it would have."""
+
+    num_images: int = Field(default=1, ge=1, le=10**9)
+    labelled: bool = Field(default=True, description="Whether the images will have labels")

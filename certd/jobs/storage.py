@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, BinaryIO
 from certd.errors import NotFound
 from certd.jobs.inputs import Inputs, read_inputs, write_inputs
 from certd.jobs.job import Job, JobOutcome
+from certd.smoothing.checkpoint import decode_records, encode_records
 from certd.smoothing.run import Run, read_run, write_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from certd.smoothing.draws import Record
 
 
 class JobStorage:
@@ -28,7 +31,8 @@ class JobStorage:
 
     ::
 
-        jobs/<job id>/job.json, inputs.npz, shards/00017.parquet, state.json, report/report.json
+        jobs/<job id>/job.json, inputs.npz, shards/00017.parquet, checkpoints/00018.json, state.json,
+        report/report.json
     """
 
     def __init__(self, root: Path) -> None:
@@ -51,6 +55,7 @@ class JobStorage:
         draft = Path(tempfile.mkdtemp(prefix=".new-", dir=self._jobs))
         try:
             (draft / "shards").mkdir()
+            (draft / "checkpoints").mkdir()
             (draft / "report").mkdir()
             with _replacing(draft / "inputs.npz") as stream:
                 write_inputs(stream, inputs)
@@ -104,6 +109,20 @@ class JobStorage:
             parts[0].manifest, tuple(certificate for part in parts for certificate in part.certificates)
         )
 
+    def write_checkpoint(self, job_id: str, index: int, records: Sequence[Record]) -> None:
+        """Store how far a shard's images are, for the next attempt to go on from."""
+        with _replacing(self._checkpoint_path(job_id, index)) as stream:
+            stream.write(encode_records(records))
+
+    def read_checkpoint(self, job_id: str, index: int) -> list[Record] | None:
+        """Return how far an earlier attempt came with a shard; None if nothing was saved."""
+        path = self._checkpoint_path(job_id, index)
+        return decode_records(path.read_bytes()) if path.exists() else None
+
+    def remove_checkpoint(self, job_id: str, index: int) -> None:
+        """Forget a checkpoint once its shard is stored."""
+        self._checkpoint_path(job_id, index).unlink(missing_ok=True)
+
     def write_outcome(self, job_id: str, outcome: JobOutcome) -> bool:
         """Store the terminal state, unless there is one already.
 
@@ -139,6 +158,9 @@ class JobStorage:
         """Return one rendered report file, or None while it is not rendered."""
         path = self.folder(job_id) / "report" / name
         return path.read_bytes() if path.exists() else None
+
+    def _checkpoint_path(self, job_id: str, index: int) -> Path:
+        return self.folder(job_id) / "checkpoints" / f"{index:05d}.json"
 
     def _shard_path(self, job_id: str, index: int) -> Path:
         return self.folder(job_id) / "shards" / f"{index:05d}.parquet"

@@ -1,37 +1,102 @@
 """Find a model by its name; needs no torch.
 
-The built-in models are data: each is a JSON sidecar beside its weights.
+The built-in models are data: each is a JSON sidecar beside its weights. An operator adds others in a YAML
+file, and nothing is opened by a name that stands in neither.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from certd.errors import NotFound
+from pydantic import ValidationError
+
+from certd.datasets.registry_file import read_entries
+from certd.errors import NotFound, UnreadableInput
 from certd.models.specification import ModelSpecification
 
 BUILTIN_FOLDER = Path(__file__).parent / "builtin"
 
 
-def model_names(folder: Path = BUILTIN_FOLDER) -> tuple[str, ...]:
-    """Return the names of the models registered in ``folder``, sorted."""
-    return tuple(sorted(sidecar.stem for sidecar in folder.glob("*.json")))
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A registered model and the folder that its ``uri`` is relative to."""
+
+    specification: ModelSpecification
+    folder: Path
 
 
-def find_model(reference: str, folder: Path = BUILTIN_FOLDER) -> ModelSpecification:
+def model_names(folder: Path = BUILTIN_FOLDER, *, registry: Path | None = None) -> tuple[str, ...]:
+    """Return the names of the models that come with ``folder`` or stand in ``registry``, sorted.
+
+    Raises:
+        UnreadableInput: If the registry is malformed.
+    """
+    registered = () if registry is None else read_registry(registry)
+    return tuple(sorted({*_builtin_names(folder), *registered}))
+
+
+def find_model(
+    reference: str, folder: Path = BUILTIN_FOLDER, *, registry: Path | None = None
+) -> ModelSpecification:
     """Return what is registered under ``name``, or under ``name@sha256:digest`` and unchanged since.
 
     Args:
         reference: A name, or a name pinned to the digest of its specification.
         folder: Where the sidecars lie.
+        registry: The operator's YAML file, if there is one.
 
     Raises:
         NotFound: If no model has that name, or the one that has it carries another digest.
+        UnreadableInput: If the registry is malformed.
     """
+    return find_entry(reference, folder, registry).specification
+
+
+def find_entry(reference: str, folder: Path = BUILTIN_FOLDER, registry: Path | None = None) -> Entry:
+    """Return what :func:`find_model` finds, and where its files are."""
     name, _, pin = reference.partition("@")
-    if name not in model_names(folder):
-        raise NotFound(f"No model is called {name!r}; there are {', '.join(model_names(folder)) or 'none'}.")
-    specification = ModelSpecification.model_validate_json((folder / f"{name}.json").read_bytes())
-    if reference not in (name, specification.reference):
-        raise NotFound(f"{name} is registered as {specification.reference}, not with {pin!r}.")
-    return specification
+    entry = _entry(name, folder, registry)
+    if entry is None:
+        names = ", ".join(model_names(folder, registry=registry)) or "none"
+        raise NotFound(f"No model is called {name!r}; there are {names}.")
+    if reference not in (name, entry.specification.reference):
+        raise NotFound(f"{name} is registered as {entry.specification.reference}, not with {pin!r}.")
+    return entry
+
+
+def read_registry(registry: Path) -> dict[str, ModelSpecification]:
+    """Return the models that stand in an operator's YAML file, by name, in its order.
+
+    Raises:
+        UnreadableInput: If an entry is incomplete, impossible, or has the name of a built-in model.
+    """
+    models = {name: _specification(name, members) for name, members in read_entries(registry).items()}
+    taken = sorted(models.keys() & _builtin_names(BUILTIN_FOLDER))
+    if taken:
+        raise UnreadableInput(f"{registry.name}: {taken[0]} is the name of a built-in model; choose another.")
+    return models
+
+
+def _entry(name: str, folder: Path, registry: Path | None) -> Entry | None:
+    if name in _builtin_names(folder):
+        sidecar = (folder / f"{name}.json").read_bytes()
+        return Entry(ModelSpecification.model_validate_json(sidecar), folder)
+    if registry is None:
+        return None
+    specification = read_registry(registry).get(name)
+    return None if specification is None else Entry(specification, registry.parent)
+
+
+def _builtin_names(folder: Path) -> set[str]:
+    return {sidecar.stem for sidecar in folder.glob("*.json")}
+
+
+def _specification(name: str, members: dict[str, Any]) -> ModelSpecification:
+    try:
+        return ModelSpecification.model_validate({"name": name, **members})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        member = ".".join(str(part) for part in first["loc"]) or "entry"
+        raise UnreadableInput(f"Model {name!r} cannot be registered: {member}: {first['msg']}.") from error

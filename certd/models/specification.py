@@ -18,9 +18,10 @@ class ModelSpecification(BaseModel):
 
     Attributes:
         name: Short name, unique in the registry.
-        architecture: Key of ``certd.models.architectures.ARCHITECTURES``.
-        weights: File of weights, relative to the sidecar.
-        sha256: Digest of that file, in lower-case hexadecimal.
+        architecture: Key of ``certd.models.architectures.ARCHITECTURES``; or ``torchvision:name``,
+            ``timm:name``, ``hf:`` and the digest of a ``config.json``, or ``onnx``.
+        uri: File of weights, relative to the registry that names it.
+        sha256: Digest of that file, in lower-case hexadecimal; checked on every load.
         input_shape: Channel, height and width of one image.
         num_classes: Number of logits, at least 2.
         mean: Subtracted from each channel inside the classifier, for pixels in ``[0, 1]``.
@@ -33,7 +34,7 @@ class ModelSpecification(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
     architecture: str
-    weights: str
+    uri: str
     sha256: Sha256
     input_shape: tuple[Size, Size, Size]
     num_classes: Annotated[int, Field(ge=2)]
@@ -57,7 +58,7 @@ class ModelSpecification(BaseModel):
 
         The digest of the weights alone would not notice another normalisation, which is another classifier.
         """
-        function = self.model_dump_json(exclude={"name", "weights", "training_sigma", "description"})
+        function = self.model_dump_json(exclude={"name", "uri", "training_sigma", "description"})
         return hashlib.sha256(function.encode()).hexdigest()
 
     @property

@@ -49,7 +49,6 @@ class Certificate:
     def row(self) -> dict[str, Any]:
         """Return the certificate as one flat row of plain values, under the names that files and REST use."""
         record, conclusion = self.record, self.conclusion
-        tallies = record.tallies
         return {
             "image_id": record.image_id,
             "label": record.label,
@@ -64,12 +63,19 @@ class Certificate:
             "top_count": conclusion.top_count,
             "draws": conclusion.draws,
             "total_draws": record.total_draws,
-            "image_sha256": record.image_sha256,
-            **{f"{phase.name.lower()}_counts": _counts(record, phase) for phase in Phase},
-            "trail": list(tallies[Phase.ESTIMATION].trail),
+            **counts_row(record),
         }
 
 
-def _counts(record: Record, phase: Phase) -> list[int] | None:
-    tally = record.tallies.get(phase)
-    return None if tally is None else tally.counts.tolist()
+def counts_row(record: Record) -> dict[str, Any]:
+    """Return what was counted: the part of a row from which the rest follows."""
+    return {
+        "image_sha256": record.image_sha256,
+        **{
+            f"{phase.name.lower()}_counts": record.tallies[phase].counts.tolist()
+            if phase in record.tallies
+            else None
+            for phase in Phase
+        },
+        "trail": list(record.trail),
+    }

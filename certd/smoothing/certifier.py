@@ -9,10 +9,9 @@ import numpy as np
 import torch
 
 from certd.errors import InvalidParameter, ShapeMismatch
-from certd.noise import quantized_gaussian
-from certd.noise.source import QuantizedNoiseSource
+from certd.noise.sources import open_source
 from certd.smoothing.certificate import Certificate
-from certd.smoothing.draws import Record
+from certd.smoothing.draws import Draws, Record
 from certd.smoothing.guarantee import Guarantee
 from certd.smoothing.manifest import Arithmetic, Manifest, versions
 from certd.smoothing.sampler import DrawRequest, ImageSet, Sampler
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
 
     from certd.models import BaseClassifier
     from certd.smoothing.request import Certification
+
+
+# A round is what an interruption can cost; more draws at once would not fill the batches better.
+PIECE_DRAWS = 20_000
 
 
 class Certifier:
@@ -51,17 +54,19 @@ class Certifier:
         self._certification = certification
         self._plan = certification.plan
         self._device = device
-        self.guarantee = Guarantee.of(certification.noise, classifier.input_shape)
-        self._plan.check(self.guarantee)
-        source = QuantizedNoiseSource(quantized_gaussian(certification.noise.sigma), certification.seed)
+        self.guarantee = Guarantee.of(certification.noise, certification.norm, classifier.input_shape)
+        self._plan.check(self.guarantee, classifier.num_classes)
+        source = open_source(certification.noise, certification.seed)
         self._sampler = Sampler(classifier, source, batch_size=certification.batch_size, device=device)
 
-    def certify(
+    def certify(  # noqa: PLR0913, PLR0917 - images, what is known of them, and who watches
         self,
         images: NDArray[np.uint8],
         image_ids: NDArray[np.uint64],
         labels: NDArray[np.int64] | None = None,
         on_draws: Callable[[int], None] | None = None,
+        records: Sequence[Record] | None = None,
+        on_round: Callable[[Sequence[Record]], None] | None = None,
     ) -> list[Certificate]:
         """Certify every image.
 
@@ -70,25 +75,23 @@ class Certifier:
             image_ids: Stable ids, uint64[image], unique within the seed's set.
             labels: True classes, int64[image], or None.
             on_draws: Called with the number of draws just counted; may raise to stop.
+            records: What an interrupted call had observed, to go on from; one an image.
+            on_round: Called with all records after each round; what it saves can be gone on from.
 
         Returns:
             One certificate an image, in order. They do not depend on how images are grouped into calls.
         """
         self._check(images, image_ids)
-        records = [
-            Record(
-                image_id=int(image_ids[i]),
-                image_sha256=hashlib.sha256(images[i].tobytes()).hexdigest(),
-                label=None if labels is None else int(labels[i]),
-            )
-            for i in range(len(images))
-        ]
+        fresh = _fresh_records(images, image_ids, labels)
+        records = fresh if records is None else _checked_records(records, fresh)
         image_set = ImageSet(images, image_ids, self._device)
         while requests := self._next_round(records):
             counts = self._sampler.count(image_set, requests, on_draws)
             for request, votes in zip(requests, counts, strict=True):
                 record = records[request.image]
                 records[request.image] = record.observe(request.draws, votes, self._plan.tested_class(record))
+            if on_round is not None:
+                on_round(records)
         return [Certificate(record, self._plan.conclude(record, self.guarantee)) for record in records]
 
     def manifest(self, dataset: str | None, num_images: int) -> Manifest:
@@ -108,8 +111,15 @@ class Certifier:
         )
 
     def _next_round(self, records: Sequence[Record]) -> list[DrawRequest]:
-        wanted = ((i, self._plan.next_draws(record, self.guarantee)) for i, record in enumerate(records))
+        wanted = ((i, self._next_draws(record)) for i, record in enumerate(records))
         return [DrawRequest(i, draws) for i, draws in wanted if draws is not None]
+
+    def _next_draws(self, record: Record) -> Draws | None:
+        """Return the plan's next draws; a long range that is looked at once comes in pieces."""
+        draws = self._plan.next_draws(record, self.guarantee)
+        if draws is None or self._plan.tested_class(record) is not None:
+            return draws
+        return Draws(draws.phase, draws.start, min(draws.stop, draws.start + PIECE_DRAWS))
 
     def _check(self, images: NDArray[np.uint8], image_ids: NDArray[np.uint64]) -> None:
         if images.dtype != np.uint8 or images.shape[1:] != tuple(self._classifier.input_shape):
@@ -121,3 +131,27 @@ class Certifier:
             raise InvalidParameter(
                 "Two images share an id and would share their noise; give every image of a set its own id."
             )
+
+
+def _fresh_records(
+    images: NDArray[np.uint8], image_ids: NDArray[np.uint64], labels: NDArray[np.int64] | None
+) -> list[Record]:
+    return [
+        Record(
+            image_id=int(image_ids[i]),
+            image_sha256=hashlib.sha256(images[i].tobytes()).hexdigest(),
+            label=None if labels is None else int(labels[i]),
+        )
+        for i in range(len(images))
+    ]
+
+
+def _checked_records(records: Sequence[Record], fresh: Sequence[Record]) -> list[Record]:
+    """Return ``records`` if they are about the same images: counts belong to the image they were made of."""
+    same = len(records) == len(fresh) and all(
+        (one.image_id, one.image_sha256, one.label) == (other.image_id, other.image_sha256, other.label)
+        for one, other in zip(records, fresh, strict=True)
+    )
+    if not same:
+        raise InvalidParameter("The saved records are about other images than these; start without them.")
+    return list(records)

@@ -98,6 +98,12 @@ class Record:
         """Return the draws spent on this image, all phases together."""
         return sum(tally.draws for tally in self.tallies.values())
 
+    @property
+    def trail(self) -> tuple[int, ...]:
+        """Return the tested class's cumulative hits at the looks so far."""
+        tally = self.tallies.get(Phase.ESTIMATION)
+        return () if tally is None else tally.trail
+
     def observe(self, draws: Draws, counts: NDArray[np.int64], tested_class: int | None = None) -> Record:
         """Return the record after ``draws`` were counted.
 

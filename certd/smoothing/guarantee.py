@@ -1,4 +1,4 @@
-"""The guarantee: turns a count into a lower bound on pA and a radius, for one noise, norm and input shape."""
+"""The guarantee: turns a bound on pA into a radius, for one noise, norm and input shape."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from certd.noise import AdditiveLaw, Gaussian, Norm, quantized
+from certd.errors import InvalidParameter
+from certd.noise import AdditiveLaw, Norm, additive_law, quantized
 from certd.statistics import clopper_pearson_upper
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """What a probability proves under one noise.
+    """What a probability proves under one additive noise.
 
     Attributes:
         law: The exact law whose theorem gives the radius.
@@ -46,11 +47,25 @@ class Guarantee:
     slack: float
 
     @classmethod
-    def of(cls, noise: NoiseSpecification, input_shape: Sequence[int]) -> Guarantee:
-        """Return the guarantee of ``noise`` on images of ``input_shape``, in l2."""
-        law = Gaussian(noise.sigma)
+    def of(cls, noise: NoiseSpecification, norm: Norm, input_shape: Sequence[int]) -> Guarantee:
+        """Return the guarantee of ``noise`` in ``norm`` on images of ``input_shape``.
+
+        Raises:
+            InvalidParameter: If this noise certifies nothing in this norm.
+        """
+        if noise.family == "splitting":
+            # Each coordinate is uniform by itself; the exhaustive plan, which alone draws this noise, is
+            # exact.
+            return cls(additive_law("uniform", noise.sigma), norm, math.prod(input_shape), 0.0)
+        law = additive_law(noise.family, noise.sigma)
+        if norm not in law.norms:
+            raise InvalidParameter(
+                f"{noise.family} noise certifies {' and '.join(law.norms)}, not {norm}.", pointer="/norm"
+            )
         dimension = math.prod(input_shape)
-        return cls(law, "l2", dimension, dimension * quantized(law).total_variation)
+        exact = noise.arithmetic == "float"
+        slack = 0.0 if exact else dimension * quantized(law).total_variation
+        return cls(law, norm, dimension, math.nextafter(slack, 1.0) if slack else 0.0)
 
     def bound(self, top_count: int, draws: int, alpha: float) -> Bound:
         """Bound pA from below, with failure probability ``alpha``, and return the radius this proves.
@@ -62,7 +77,38 @@ class Guarantee:
             draws: Independent draws, at least 1, none of which chose the class.
             alpha: Failure probability, in (0, 1).
         """
-        failure = min(1.0, _up(clopper_pearson_upper(draws - top_count, draws, alpha) + self.slack))
+        return self._prove(clopper_pearson_upper(draws - top_count, draws, alpha))
+
+    def bound_from(self, p_lower: float) -> Bound:
+        """Return what a lower bound on the class's probability under the sampled law proves."""
+        return self._prove(_up(1.0 - p_lower))
+
+    def widen(self, lower: float, upper: float) -> tuple[float, float]:
+        """Return bounds on two probabilities under the exact law from bounds under the sampled one."""
+        return max(0.0, math.nextafter(lower - self.slack, 0.0)), min(1.0, _up(upper + self.slack))
+
+    def threshold(self, radius: float) -> float:
+        """Return the probability under the sampled law above which ``radius`` is certified; rounded up.
+
+        At least 1 where no probability certifies the radius.
+        """
+        return _up(self.law.threshold_probability(radius, self.norm, self.dimension) + self.slack)
+
+    def require_gaussian_l2(self, option: str) -> float:
+        """Return sigma, for theorems that hold for Gaussian noise in l2 alone.
+
+        Raises:
+            InvalidParameter: If the noise or the norm is another.
+        """
+        if self.law.name != "gaussian" or self.norm != "l2":
+            raise InvalidParameter(
+                f"{option} is proved for gaussian noise in l2; this is {self.law.name} in {self.norm}.",
+                pointer="/noise",
+            )
+        return self.law.sigma
+
+    def _prove(self, failure: float) -> Bound:
+        failure = min(1.0, _up(failure + self.slack))
         radius = self.law.radius(1.0 - failure, self.norm, self.dimension, complement=failure)
         return Bound(p_a_lower=max(0.0, math.nextafter(1.0 - failure, 0.0)), radius=radius)
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from certd._version import __version__
+from certd.noise import Norm
 from certd.smoothing.guarantee import Guarantee
 from certd.smoothing.request import Certification
 
@@ -45,7 +46,7 @@ class Manifest(BaseModel):
     num_images: int
     input_shape: tuple[int, int, int]
     num_classes: int
-    norm: str
+    norm: Norm
     max_radius: float
     arithmetic: Arithmetic
     versions: dict[str, str]
@@ -53,19 +54,23 @@ class Manifest(BaseModel):
     @property
     def guarantee(self) -> Guarantee:
         """Return what turns this run's counts into radii."""
-        return Guarantee.of(self.certification.noise, self.input_shape)
+        return Guarantee.of(self.certification.noise, self.certification.norm, self.input_shape)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return what must accompany every number: sigma, n, alpha, norm."""
-        plan = self.certification.plan
+        """Return what must accompany every number: sigma, n, alpha, norm, and the plan's other options."""
+        noise, plan = self.certification.noise, self.certification.plan
+        options = plan.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
+        if plan.kind == "fixed":
+            options["n0"] = plan.selection_draws
         return {
-            "sigma": self.certification.noise.sigma,
-            "plan": plan.kind,
-            "n0": plan.n0,
-            "n": plan.n,
-            "alpha": plan.alpha,
+            "noise": noise.family,
+            "sigma": noise.sigma,
+            "arithmetic": noise.arithmetic,
             "norm": self.norm,
+            "plan": plan.kind,
+            "alpha": plan.alpha,
+            **options,
         }
 
 

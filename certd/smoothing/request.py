@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from certd.errors import InvalidParameter
-from certd.noise.specification import NoiseSpecification
-from certd.smoothing.plans.fixed import FixedPlan
+from certd.noise import Norm
+from certd.noise.specification import Family, NoiseArithmetic, NoiseSpecification
+from certd.smoothing.plans import (
+    AnyPlan,
+    ExhaustivePlan,
+    FixedPlan,
+    OpenPlan,
+    PrecisionPlan,
+    RadiiPlan,
+)
 
 Seed = Annotated[int, Field(ge=0, lt=1 << 64)]
 BatchSize = Annotated[int, Field(ge=1, le=1 << 20)]
+PlanKind = Literal["fixed", "radii", "precision", "open", "exhaustive"]
 
 DEFAULT_BATCH_SIZE = 256
 # JavaScript reads larger integers as rounded floats, and a rounded seed draws other noise.
 _SEED_BITS = 53
 
-_PLAN_FIELDS = {"n0", "n", "alpha"}
+_PLANS: dict[PlanKind, type[BaseModel]] = {
+    "fixed": FixedPlan,
+    "radii": RadiiPlan,
+    "precision": PrecisionPlan,
+    "open": OpenPlan,
+    "exhaustive": ExhaustivePlan,
+}
+_PLAN_OPTIONS = frozenset(name for plan in _PLANS.values() for name in plan.model_fields) - {"kind"}
+_NATURAL_NORM: dict[Family, Norm] = {"gaussian": "l2", "laplace": "l1", "uniform": "l1", "splitting": "l1"}
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -30,39 +47,94 @@ class Certification(BaseModel):
 
     model: str = Field(description="name@sha256 of the base classifier")
     noise: NoiseSpecification
-    plan: FixedPlan
+    norm: Norm
+    plan: AnyPlan
     seed: Seed
     batch_size: BatchSize
 
+    @model_validator(mode="after")
+    def _splitting_is_exhaustive(self) -> Self:
+        splitting = self.noise.family == "splitting"
+        if splitting != (self.plan.kind == "exhaustive") or (splitting and self.norm != "l1"):
+            raise ValueError("splitting noise, the exhaustive plan and the l1 norm go together")
+        return self
+
 
 class CertificationRequest(BaseModel):
-    """The options of one certification, under the names that REST, command line and Python share."""
+    """The options of one certification, under the names that REST, command line and Python share.
+
+    An option that is absent takes its plan's default; one that its plan does not have is refused.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(min_length=1, max_length=256, examples=["digits-cnn"])
     sigma: float = Field(gt=0, le=100, allow_inf_nan=False, description="Noise level, pixels in [0, 1]")
-    noise: Literal["gaussian"] = "gaussian"
-    plan: Literal["fixed"] = "fixed"
+    noise: Family = "gaussian"
+    arithmetic: NoiseArithmetic = "quantized"
+    norm: Norm | None = Field(default=None, description="Of the radius; by default the noise's own")
+    plan: PlanKind | None = Field(default=None, description="radii with labels, precision without")
     n0: int | None = Field(default=None, description="Selection draws")
-    n: int | None = Field(default=None, description="Estimation draws")
+    n: int | None = Field(default=None, description="Estimation draws, or the most of them")
     alpha: float | None = Field(default=None, description="Failure probability of one certificate")
+    radii: tuple[float, ...] | None = Field(
+        default=None, description="radii: the list to decide, input units"
+    )
+    pilot: int | None = Field(default=None, description="precision: draws that choose class and budget")
+    tolerance: float | None = Field(default=None, description="precision: radius that may be lost, in sigmas")
+    radius: float | None = Field(default=None, description="open: stop once this is certified")
+    bound: Literal["one-sided", "two-sided"] | None = Field(default=None, description="fixed: see the plan")
+    split: bool | None = Field(default=None, description="fixed: false counts all draws, at half of alpha")
+    top_k: int | None = Field(default=None, description="fixed: certify membership of the top k")
     seed: Seed | None = Field(default=None, description="Key of the noise; drawn afresh when absent")
     batch_size: BatchSize | None = None
 
-    def resolve(self, model_reference: str) -> Certification:
-        """Fill in every default, pin the model and draw a seed if none was given."""
-        return Certification(
-            model=model_reference,
-            noise=NoiseSpecification(family=self.noise, sigma=self.sigma),
-            plan=self._plan(),
-            seed=secrets.randbits(_SEED_BITS) if self.seed is None else self.seed,
-            batch_size=self.batch_size or DEFAULT_BATCH_SIZE,
-        )
+    def resolve(self, model_reference: str, *, labelled: bool) -> Certification:
+        """Fill in every default, pin the model and draw a seed if none was given.
 
-    def _plan(self) -> FixedPlan:
-        given = {name: value for name in _PLAN_FIELDS if (value := getattr(self, name)) is not None}
-        return _validated(FixedPlan, {"kind": self.plan, **given})
+        Args:
+            model_reference: ``name@sha256`` of the model.
+            labelled: Whether the images have labels, on which the default plan depends.
+
+        Raises:
+            InvalidParameter: If options contradict one another or lie outside their domain.
+        """
+        asked = {"family": self.noise, "sigma": self.sigma, "arithmetic": self.arithmetic}
+        noise = _validated(NoiseSpecification, asked)
+        values = {
+            "model": model_reference,
+            "noise": noise,
+            "norm": self.norm or _NATURAL_NORM[self.noise],
+            "plan": self._plan(noise, labelled=labelled),
+            "seed": secrets.randbits(_SEED_BITS) if self.seed is None else self.seed,
+            "batch_size": self.batch_size or DEFAULT_BATCH_SIZE,
+        }
+        return _validated(Certification, values)
+
+    def _plan(self, noise: NoiseSpecification, *, labelled: bool) -> BaseModel:
+        kind = self.plan or self._default_plan(labelled=labelled)
+        given = {name: value for name in _PLAN_OPTIONS if (value := getattr(self, name)) is not None}
+        foreign = sorted(given.keys() - _PLANS[kind].model_fields.keys())
+        if foreign:
+            owners = sorted(other for other, plan in _PLANS.items() if foreign[0] in plan.model_fields)
+            raise InvalidParameter(
+                f"{foreign[0]} is an option of plan {' and '.join(owners)}; this is plan {kind}. "
+                "Leave it out, or name the plan.",
+                pointer=f"/{foreign[0]}",
+            )
+        if kind == "exhaustive":
+            given = {"n": noise.levels, **given}
+            if given["n"] != noise.levels:
+                raise InvalidParameter(
+                    f"Splitting noise of sigma {noise.sigma:g} has {noise.levels} copies; leave n out.",
+                    pointer="/n",
+                )
+        return _validated(_PLANS[kind], given)
+
+    def _default_plan(self, *, labelled: bool) -> PlanKind:
+        if self.noise == "splitting":
+            return "exhaustive"
+        return "radii" if labelled else "precision"
 
 
 def parse_request(options: dict[str, Any]) -> CertificationRequest:
@@ -74,13 +146,6 @@ def parse_request(options: dict[str, Any]) -> CertificationRequest:
     return _validated(CertificationRequest, options)
 
 
-def _validated(kind: type[ModelT], values: dict[str, Any]) -> ModelT:
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        raise invalid_parameter(error) from None
-
-
 def invalid_parameter(error: ValidationError) -> InvalidParameter:
     """Translate a validation error into one that points at the offending options."""
     problems = [
@@ -90,3 +155,10 @@ def invalid_parameter(error: ValidationError) -> InvalidParameter:
     first = problems[0]
     name = first["pointer"].strip("/") or "the request"
     return InvalidParameter(f"{name}: {first['detail']}.", pointer=first["pointer"], errors=problems)
+
+
+def _validated(kind: type[ModelT], values: dict[str, Any]) -> ModelT:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise invalid_parameter(error) from None

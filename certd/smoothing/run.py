@@ -82,11 +82,12 @@ def conclude_rows(manifest: Manifest, rows: Sequence[dict[str, Any]]) -> list[Ce
     """Draw the conclusions from stored counts, with no forward pass."""
     guarantee = manifest.guarantee
     plan = manifest.certification.plan
-    records = [_record(row) for row in rows]
+    records = [record_from_row(row) for row in rows]
     return [Certificate(record, plan.conclude(record, guarantee)) for record in records]
 
 
-def _record(row: dict[str, Any]) -> Record:
+def record_from_row(row: dict[str, Any]) -> Record:
+    """Return the record that a row's counts make up."""
     tallies = {}
     for phase in Phase:
         counts = row[f"{phase.name.lower()}_counts"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from certd.models import BaseClassifier
-    from certd.noise.source import QuantizedNoiseSource
+    from certd.noise.source import NoiseSource
     from certd.smoothing.draws import Draws
 
 LEVELS = 255.0
@@ -62,7 +62,7 @@ class Sampler:
     def __init__(
         self,
         classifier: BaseClassifier,
-        source: QuantizedNoiseSource,
+        source: NoiseSource,
         *,
         batch_size: int,
         device: str = "cpu",

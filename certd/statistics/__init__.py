@@ -10,14 +10,31 @@ from certd.statistics.clopper_pearson import (
     least_certifying_count,
     lower_bounds_table,
 )
+from certd.statistics.martingale import anytime_lower, log_capital
+from certd.statistics.pilot import draws_for_precision
+from certd.statistics.sequential import (
+    GroupSequentialDesign,
+    crossing_probability,
+    declared_spending,
+    group_sequential_design,
+    stage_schedule,
+)
 
 __all__ = [
+    "GroupSequentialDesign",
+    "anytime_lower",
     "certified_radius_factor",
     "clopper_pearson_lower",
     "clopper_pearson_upper",
+    "crossing_probability",
+    "declared_spending",
+    "draws_for_precision",
     "floor_to",
     "gaussian_radius",
+    "group_sequential_design",
     "largest_certifiable_radius",
     "least_certifying_count",
+    "log_capital",
     "lower_bounds_table",
+    "stage_schedule",
 ]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-GOOD = {"model": "digits-cnn", "dataset": "digits", "limit": 2, "sigma": 0.25, "n": 100}
+GOOD = {"model": "digits-cnn", "dataset": "digits", "limit": 2, "sigma": 0.25, "plan": "fixed", "n": 100}
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def _refused(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
 
 
 def _upload(client: TestClient, *files: tuple[str, bytes], **options: Any) -> httpx2.Response:
-    request = {"model": "digits-cnn", "sigma": 0.25, "n": 100, **options}
+    request = {"model": "digits-cnn", "sigma": 0.25, "plan": "fixed", "n": 100, **options}
     parts = [("images", file) for file in files]
     return client.post("/v1/jobs", data={"request": json.dumps(request)}, files=parts)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-OPTIONS = {"model": "digits-cnn", "sigma": 0.25, "n0": 50, "n": 1000, "seed": 2**60 + 7}
+OPTIONS = {"model": "digits-cnn", "sigma": 0.25, "plan": "fixed", "n0": 50, "n": 1000, "seed": 2**60 + 7}
 
 
 def _certify(
@@ -76,7 +76,7 @@ def test_an_uploaded_array_gets_the_same_counts(service: Service, from_dataset: 
 def test_the_command_line_gets_the_same_counts(from_dataset: list[dict[str, Any]]) -> None:
     """`certd certify` in its own process, with no server, finds what the service found."""
     command = [sys.executable, "-m", "certd", "certify", "digits-cnn", "digits", "--limit", "20", "--json"]
-    options = [f"--{name}={OPTIONS[name]}" for name in ("sigma", "n0", "n", "seed")]
+    options = [f"--{name}={OPTIONS[name]}" for name in ("sigma", "plan", "n0", "n", "seed")]
     done = subprocess.run([*command, *options], cwd=CHECKOUT, check=True, capture_output=True, text=True)
     assert json.loads(done.stdout)["certificates"] == from_dataset
 

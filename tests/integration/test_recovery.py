@@ -26,6 +26,7 @@ REQUEST = {
     "dataset": "digits",
     "limit": 60,
     "sigma": 0.25,
+    "plan": "fixed",
     "n0": 100,
     "n": 5000,
     "seed": 12345,

@@ -37,6 +37,7 @@ def certificates(half_space: Callable[..., BaseClassifier]) -> list[Certificate]
         request = parse_request(
             {
                 "model": "x",
+                "plan": "fixed",
                 "sigma": SIGMA,
                 "n0": 10,
                 "n": 1000,
@@ -45,7 +46,9 @@ def certificates(half_space: Callable[..., BaseClassifier]) -> list[Certificate]
                 "batch_size": 1010,
             }
         )
-        return Certifier(classifier, request.resolve(classifier.reference)).certify(image, ids)[0]
+        return Certifier(classifier, request.resolve(classifier.reference, labelled=False)).certify(
+            image, ids
+        )[0]
 
     return [certify(seed) for seed in range(SEEDS)]
 

@@ -71,7 +71,7 @@ def test_settings_that_can_certify_nothing_are_refused_with_the_arithmetic(
 ) -> None:
     """With n hits of n still an abstention, the refusal names the least n; one more draw is accepted."""
     with pytest.raises(CannotCertify) as refusal:
-        FixedPlan(n=n, alpha=alpha).check(EXACT)
+        FixedPlan(n=n, alpha=alpha).check(EXACT, 10)
     assert refusal.value.details["least_n"] == least
     assert f"{alpha ** (1 / n):.6f}" in refusal.value.message
-    FixedPlan(n=least, alpha=alpha).check(EXACT)
+    FixedPlan(n=least, alpha=alpha).check(EXACT, 10)

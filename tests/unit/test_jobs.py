@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 
 def _job(num_images: int = 5) -> Job:
-    certification = parse_request({"model": "m", "sigma": 0.25, "seed": 1}).resolve("m@sha256:" + "0" * 64)
+    certification = parse_request({"model": "m", "sigma": 0.25, "seed": 1}).resolve(
+        "m@sha256:" + "0" * 64, labelled=False
+    )
     return Job(
         id=new_job_id(),
         created_at=utc_now(),

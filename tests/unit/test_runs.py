@@ -17,8 +17,10 @@ from certd.smoothing.certifier import Certifier
 def run() -> Run:
     """Return a run of four random images under the digits model."""
     classifier = load_model("digits-cnn")
-    request = parse_request({"model": "digits-cnn", "sigma": 0.25, "n": 200, "seed": 5, "batch_size": 64})
-    certifier = Certifier(classifier, request.resolve(classifier.reference))
+    request = parse_request(
+        {"model": "digits-cnn", "sigma": 0.25, "plan": "fixed", "n": 200, "seed": 5, "batch_size": 64}
+    )
+    certifier = Certifier(classifier, request.resolve(classifier.reference, labelled=False))
     images = np.random.default_rng(3).integers(0, 256, (4, 1, 8, 8), dtype=np.uint8)
     labels = np.array([1, 2, 3, 4])
     certificates = certifier.certify(images, np.arange(4, dtype=np.uint64), labels)
@@ -52,8 +54,8 @@ def test_a_file_that_is_no_run_is_refused() -> None:
 def test_images_that_share_an_id_are_refused() -> None:
     """Two images of one id would share their noise, and their errors."""
     classifier = load_model("digits-cnn")
-    request = parse_request({"model": "digits-cnn", "sigma": 0.25, "n": 100})
-    certifier = Certifier(classifier, request.resolve(classifier.reference))
+    request = parse_request({"model": "digits-cnn", "sigma": 0.25, "plan": "fixed", "n": 100})
+    certifier = Certifier(classifier, request.resolve(classifier.reference, labelled=False))
     with pytest.raises(InvalidParameter, match="share an id"):
         certifier.certify(np.zeros((2, 1, 8, 8), np.uint8), np.zeros(2, np.uint64))
 
@@ -61,8 +63,8 @@ def test_images_that_share_an_id_are_refused() -> None:
 def test_images_of_another_shape_are_refused() -> None:
     """What the model does not take is said with both shapes."""
     classifier = load_model("digits-cnn")
-    request = parse_request({"model": "digits-cnn", "sigma": 0.25, "n": 100})
-    certifier = Certifier(classifier, request.resolve(classifier.reference))
+    request = parse_request({"model": "digits-cnn", "sigma": 0.25, "plan": "fixed", "n": 100})
+    certifier = Certifier(classifier, request.resolve(classifier.reference, labelled=False))
     with pytest.raises(ShapeMismatch, match=r"\(1, 8, 8\)"):
         certifier.certify(np.zeros((1, 3, 8, 8), np.uint8), np.zeros(1, np.uint64))
 
@@ -70,6 +72,6 @@ def test_images_of_another_shape_are_refused() -> None:
 def test_a_certification_of_another_model_is_refused() -> None:
     """A certificate names the classifier that was executed, never another."""
     classifier = load_model("digits-cnn")
-    request = parse_request({"model": "digits-cnn", "sigma": 0.25, "n": 100})
+    request = parse_request({"model": "digits-cnn", "sigma": 0.25, "plan": "fixed", "n": 100})
     with pytest.raises(InvalidParameter, match="names other@sha256"):
-        Certifier(classifier, request.resolve("other@sha256:" + "0" * 64))
+        Certifier(classifier, request.resolve("other@sha256:" + "0" * 64, labelled=False))

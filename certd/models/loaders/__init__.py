@@ -1,1 +1,1 @@
-"""Readers of weights, one a format."""
+"""Readers of weights and builders of networks, one format a file; nothing is ever downloaded."""

@@ -1,6 +1,27 @@
 """Plans: how many draws an image gets, and when to stop. One plan a file."""
 
-from certd.smoothing.plans.fixed import FixedPlan
-from certd.smoothing.plans.plan import Conclusion, Plan
+from typing import Annotated
 
-__all__ = ["Conclusion", "FixedPlan", "Plan"]
+from pydantic import Field
+
+from certd.smoothing.plans.exhaustive import ExhaustivePlan
+from certd.smoothing.plans.fixed import FixedPlan
+from certd.smoothing.plans.open import OpenPlan
+from certd.smoothing.plans.plan import Conclusion, Plan
+from certd.smoothing.plans.precision import PrecisionPlan
+from certd.smoothing.plans.radii import RadiiPlan
+
+AnyPlan = Annotated[
+    FixedPlan | RadiiPlan | PrecisionPlan | OpenPlan | ExhaustivePlan, Field(discriminator="kind")
+]
+
+__all__ = [
+    "AnyPlan",
+    "Conclusion",
+    "ExhaustivePlan",
+    "FixedPlan",
+    "OpenPlan",
+    "Plan",
+    "PrecisionPlan",
+    "RadiiPlan",
+]

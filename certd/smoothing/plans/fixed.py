@@ -1,22 +1,33 @@
-"""The plan of Cohen, Rosenfeld and Kolter (2019): choose the class on n0 draws, bound it on n fresh ones."""
+"""The fixed plan: choose the class on n0 draws, bound it on n fresh ones."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from certd.errors import CannotCertify
-from certd.smoothing.draws import MAX_DRAWS_PER_PHASE, Draws, Phase, Record
+from certd.smoothing.draws import Draws, Phase
+from certd.smoothing.guarantee import Bound
+from certd.smoothing.plans.fields import (
+    DEFAULT_ALPHA,
+    DEFAULT_N,
+    DEFAULT_N0,
+    DrawCount,
+    FailureProbability,
+    too_few_draws,
+)
 from certd.smoothing.plans.plan import Conclusion
+from certd.statistics.no_split import no_split_lower
+from certd.statistics.top_k import top_k_bounds, top_k_radius
+from certd.statistics.two_sided import TOP_SHARE, two_sided_bounds, two_sided_radius
 
 if TYPE_CHECKING:
-    from certd.smoothing.guarantee import Guarantee
+    from numpy.typing import NDArray
 
-DrawCount = Annotated[int, Field(ge=1, le=MAX_DRAWS_PER_PHASE)]
-FailureProbability = Annotated[float, Field(gt=0, lt=1)]
+    from certd.smoothing.draws import Record
+    from certd.smoothing.guarantee import Guarantee
 
 
 class FixedPlan(BaseModel):
@@ -25,45 +36,64 @@ class FixedPlan(BaseModel):
     The certificate is false with probability at most ``alpha``: the class is fixed before the ``n`` draws are
     looked at, so their count is binomial and the Clopper-Pearson bound holds at full alpha.
 
+    Attributes:
+        n0: Selection draws; none without ``split``.
+        n: Estimation draws.
+        alpha: Failure probability.
+        bound: ``two-sided`` also bounds the strongest rival from above, at .9 and .1 of alpha.
+        split: Without it all ``n`` draws choose the class and bound it, at half of alpha.
+        top_k: The certificate says that the class stays among the ``top_k`` most probable ones.
+
     References:
-        Cohen, Rosenfeld and Kolter (2019), arXiv:1902.02918, algorithm CERTIFY.
+        Cohen, Rosenfeld and Kolter (2019), arXiv:1902.02918, algorithm CERTIFY; Jia et al. (2020),
+        arXiv:1912.09899, for ``top_k``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["fixed"] = "fixed"
-    n0: DrawCount = 100
-    n: DrawCount = 100_000
-    alpha: FailureProbability = 0.001
+    n0: DrawCount | None = None
+    n: DrawCount = DEFAULT_N
+    alpha: FailureProbability = DEFAULT_ALPHA
+    bound: Literal["one-sided", "two-sided"] = "one-sided"
+    split: bool = True
+    top_k: int = Field(default=1, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _options_agree(self) -> Self:
+        if not self.split and (self.n0 is not None or self.bound == "two-sided" or self.top_k > 1):
+            raise ValueError("without split there are no selection draws: leave n0, bound and top_k out")
+        if self.top_k > 1 and self.bound == "two-sided":
+            raise ValueError("top_k bounds every rival already: leave bound out")
+        return self
+
+    @property
+    def selection_draws(self) -> int:
+        """Return n0 with its default, 0 without ``split``."""
+        return (DEFAULT_N0 if self.n0 is None else self.n0) if self.split else 0
 
     @property
     def max_draws(self) -> int:
-        """Return ``n0 + n``."""
-        return self.n0 + self.n
+        """Return the draws of one image, all phases together."""
+        return self.selection_draws + self.n
 
-    def check(self, guarantee: Guarantee) -> None:
+    def check(self, guarantee: Guarantee, num_classes: int) -> None:
         """Refuse an ``n`` whose best outcome, ``n`` hits of ``n``, would still abstain."""
-        if guarantee.bound(self.n, self.n, self.alpha).radius > 0:
-            return
-        least = math.floor(math.log(self.alpha) / math.log(0.5)) + 1
-        best = self.alpha ** (1 / self.n)
-        raise CannotCertify(
-            f"n = {self.n} draws at alpha = {self.alpha:g} cannot certify any image: even {self.n} hits "
-            f"of {self.n} bound pA from below by alpha**(1/n) = {best:.6f}, which is not above 1/2. "
-            f"Use n of at least {least}, or a larger alpha.",
-            pointer="/n",
-            least_n=least,
-            best_p_a_lower=best,
-            largest_radius=0.0,
-        )
+        if self.top_k >= num_classes:
+            raise CannotCertify(
+                f"Any class is among the top {self.top_k} of {num_classes}; use a smaller top_k.",
+                pointer="/top_k",
+            )
+        if self.max_radius(guarantee) <= 0:
+            raise too_few_draws(self.n, self.alpha, self._lower_share)
 
     def max_radius(self, guarantee: Guarantee) -> float:
         """Return the radius of ``n`` hits of ``n``."""
-        return guarantee.bound(self.n, self.n, self.alpha).radius
+        return self._bound(np.array([self.n] + [0] * self.top_k), 0, guarantee).radius
 
     def next_draws(self, record: Record, guarantee: Guarantee) -> Draws | None:  # noqa: ARG002
         """Ask for the selection draws, then for the estimation draws, then for nothing."""
-        for phase, wanted in ((Phase.SELECTION, self.n0), (Phase.ESTIMATION, self.n)):
+        for phase, wanted in ((Phase.SELECTION, self.selection_draws), (Phase.ESTIMATION, self.n)):
             if record.drawn(phase) < wanted:
                 return Draws(phase, record.drawn(phase), wanted)
         return None
@@ -74,15 +104,46 @@ class FixedPlan(BaseModel):
 
     def conclude(self, record: Record, guarantee: Guarantee) -> Conclusion:
         """Bound the class that won the selection draws; ties go to the smaller class index."""
-        top_class = int(np.argmax(record.tallies[Phase.SELECTION].counts))
         tally = record.tallies[Phase.ESTIMATION]
-        top_count = int(tally.counts[top_class])
-        bound = guarantee.bound(top_count, tally.draws, self.alpha)
+        chosen_on = record.tallies[Phase.SELECTION] if self.split else tally
+        top_class = int(np.argmax(chosen_on.counts))
+        bound = self._bound(tally.counts, top_class, guarantee)
         return Conclusion(
             prediction=top_class if bound.radius > 0 else None,
             top_class=top_class,
-            top_count=top_count,
+            top_count=int(tally.counts[top_class]),
             draws=tally.draws,
             p_a_lower=bound.p_a_lower,
             radius=bound.radius,
         )
+
+    @property
+    def _lower_share(self) -> float:
+        if not self.split:
+            return 0.5
+        return TOP_SHARE if self.bound == "two-sided" or self.top_k > 1 else 1.0
+
+    def _bound(self, counts: NDArray[np.int64], top_class: int, guarantee: Guarantee) -> Bound:
+        """Return what the counts prove about ``top_class`` under the option that was chosen."""
+        if not self.split:
+            return guarantee.bound_from(no_split_lower(counts, self.alpha))
+        if self.top_k > 1:
+            return _top_k_bound(counts, top_class, self.top_k, self.alpha, guarantee)
+        if self.bound == "two-sided":
+            return _two_sided_bound(counts, top_class, self.alpha, guarantee)
+        return guarantee.bound(int(counts[top_class]), int(counts.sum()), self.alpha)
+
+
+def _two_sided_bound(counts: NDArray[np.int64], top_class: int, alpha: float, guarantee: Guarantee) -> Bound:
+    sigma = guarantee.require_gaussian_l2("bound = two-sided")
+    rival_count = int(np.delete(counts, top_class).max())
+    lower, upper = two_sided_bounds(int(counts[top_class]), rival_count, int(counts.sum()), alpha)
+    lower, upper = guarantee.widen(lower, upper)
+    return Bound(lower, two_sided_radius(lower, upper, sigma))
+
+
+def _top_k_bound(counts: NDArray[np.int64], label: int, k: int, alpha: float, guarantee: Guarantee) -> Bound:
+    sigma = guarantee.require_gaussian_l2("top_k")
+    lower, uppers = top_k_bounds(counts, label, k, alpha)
+    widened = [guarantee.widen(lower, upper) for upper in uppers]
+    return Bound(widened[0][0], top_k_radius(widened[0][0], [upper for _, upper in widened], sigma))

@@ -55,7 +55,7 @@ class Plan(Protocol):
     def max_draws(self) -> int:
         """Return the most draws one image can cost, all phases together."""
 
-    def check(self, guarantee: Guarantee) -> None:
+    def check(self, guarantee: Guarantee, num_classes: int) -> None:
         """Refuse settings under which no image could be certified, before a draw is spent.
 
         Raises:

@@ -1,0 +1,27 @@
+"""Estimates: draws, seconds and the largest radius, before anything is spent."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fastapi import APIRouter
+
+from api.schemas import EstimateView
+from api.services import Provided
+from certd.jobs.request import EstimateRequest
+from certd.models import find_model
+from certd.smoothing.estimate import estimate
+from certd.smoothing.guarantee import Guarantee
+
+router = APIRouter(prefix="/v1/estimate", tags=["jobs"])
+
+
+@router.post("")
+def estimate_job(request: EstimateRequest, services: Provided) -> EstimateView:
+    """Say what a job would cost and reach; settings that cannot certify are refused as on submission."""
+    model = find_model(request.model)
+    certification = request.resolve(model.reference, labelled=request.labelled)
+    guarantee = Guarantee.of(certification.noise, certification.norm, model.input_shape)
+    speed = services.draws_per_second(model.reference)
+    expected = estimate(certification, guarantee, request.num_images, model.num_classes, speed)
+    return EstimateView(plan=certification.plan.model_dump(mode="json"), **asdict(expected))

@@ -1,0 +1,45 @@
+"""The options that commands share, under the names of the REST service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from certd.errors import InvalidParameter
+
+Model = Annotated[str, typer.Argument(help="Registered model, such as digits-cnn.")]
+DatasetName = Annotated[str, typer.Argument(help="Registered data set, such as digits.")]
+RunFile = Annotated[Path, typer.Argument(help="A run written by `certd certify --out`.")]
+Sigma = Annotated[float, typer.Option(help="Noise level, pixels in [0, 1].")]
+Noise = Annotated[str, typer.Option(help="gaussian, laplace, uniform or splitting.")]
+NoiseArithmetic = Annotated[str, typer.Option(help="quantized (sound) or float.")]
+Norm = Annotated[str | None, typer.Option(help="l1, l2 or linf; by default the noise's own.")]
+Plan = Annotated[str | None, typer.Option(help="fixed, radii (default with labels), precision or open.")]
+SelectionDraws = Annotated[int | None, typer.Option("--n0", help="Selection draws an image.")]
+EstimationDraws = Annotated[int | None, typer.Option("--n", help="Estimation draws an image, or the most.")]
+Alpha = Annotated[float | None, typer.Option(help="Failure probability of one certificate.")]
+Radii = Annotated[str | None, typer.Option(help="Plan radii: the list, such as 0,0.25,0.5.")]
+Pilot = Annotated[int | None, typer.Option(help="Plan precision: draws that choose class and budget.")]
+Tolerance = Annotated[float | None, typer.Option(help="Plan precision: radius that may be lost, in sigmas.")]
+TargetRadius = Annotated[float | None, typer.Option("--radius", help="Plan open: stop at this radius.")]
+BoundKind = Annotated[str | None, typer.Option("--bound", help="Plan fixed: one-sided or two-sided.")]
+NoSplit = Annotated[bool, typer.Option("--no-split", help="Plan fixed: count all draws, at half of alpha.")]
+TopK = Annotated[int | None, typer.Option("--top-k", help="Plan fixed: certify membership of the top k.")]
+Seed = Annotated[int | None, typer.Option(help="Key of the noise; drawn afresh when absent.")]
+Batch = Annotated[int | None, typer.Option(help="Rows of one forward pass.")]
+Device = Annotated[str, typer.Option(help="Torch device.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def parse_radii(text: str | None) -> list[float] | None:
+    """Read a list of radii separated by commas."""
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InvalidParameter(
+            f"--radii takes numbers separated by commas, such as 0,0.25,0.5; got {text!r}."
+        ) from None

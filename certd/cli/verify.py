@@ -1,0 +1,53 @@
+"""``certd verify``: draw a stored run again and compare every count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from certd.cli import options
+from certd.cli.runs import open_run
+from certd.errors import InvalidParameter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+DIFFERS = 1
+
+
+def verify(
+    file: options.RunFile,
+    dataset: Annotated[
+        str | None, typer.Option(help="Where the images are, if the run does not say.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option(help="Draw only so many images again.")] = None,
+    seed: Annotated[int, typer.Option(help="Chooses the sample.")] = 0,
+    device: options.Device = "cpu",
+) -> None:
+    """Draw the images of FILE again from its seed and compare the counts exactly; exit 1 if any differs."""
+    from certd.models import load_model
+    from certd.smoothing.certifier import Certifier
+    from certd.smoothing.verification import verify as draw_again
+
+    run = open_run(file)
+    name = dataset or run.manifest.dataset
+    if name is None:
+        raise InvalidParameter("The run was made from uploaded images; name their data set with --dataset.")
+    certification = run.manifest.certification
+    certifier = Certifier(load_model(certification.model, device), certification, device)
+    found = draw_again(run, certifier, _images(name), sample, seed)
+    if found.difference is not None:
+        print(f"DIFFERS after {found.num_images} images. {found.difference}")
+        raise typer.Exit(DIFFERS)
+    print(f"{found.num_images} of {len(run.certificates)} images drawn again; every count agrees.")
+
+
+def _images(name: str) -> Callable[[int], NDArray[np.uint8]]:
+    from certd.datasets import load_dataset
+
+    images = load_dataset(name).images
+    return lambda image_id: images[image_id]

@@ -1,0 +1,56 @@
+"""Estimates: what a certification can cost and reach, before anything is spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from certd.smoothing.guarantee import Guarantee
+    from certd.smoothing.request import Certification
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What to expect.
+
+    Attributes:
+        num_images: Images of the job.
+        draws_at_most: The most noisy copies that are classified.
+        draws_per_second: The model's measured speed, or None while nobody has measured it.
+        seconds_at_most: How long ``draws_at_most`` take one worker; None without a measured speed.
+        largest_radius: The largest radius any image can get, in input units.
+        norm: The norm of that radius.
+    """
+
+    num_images: int
+    draws_at_most: int
+    draws_per_second: float | None
+    seconds_at_most: float | None
+    largest_radius: float
+    norm: str
+
+
+def estimate(
+    certification: Certification,
+    guarantee: Guarantee,
+    num_images: int,
+    num_classes: int,
+    draws_per_second: float | None,
+) -> Estimate:
+    """Say what ``certification`` can cost and reach on ``num_images`` images.
+
+    Raises:
+        CannotCertify: If no image could be certified.
+    """
+    plan = certification.plan
+    plan.check(guarantee, num_classes)
+    draws = num_images * plan.max_draws
+    return Estimate(
+        num_images=num_images,
+        draws_at_most=draws,
+        draws_per_second=draws_per_second,
+        seconds_at_most=draws / draws_per_second if draws_per_second else None,
+        largest_radius=plan.max_radius(guarantee),
+        norm=guarantee.norm,
+    )

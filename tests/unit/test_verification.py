@@ -1,0 +1,144 @@
+"""Counts are the record: drawn again they are the same, and other conclusions follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from certd.datasets import load_dataset
+from certd.errors import InvalidParameter
+from certd.models import load_model
+from certd.smoothing import Phase, Run, parse_request
+from certd.smoothing.certifier import Certifier
+from certd.smoothing.recomputation import recompute
+from certd.smoothing.verification import verify
+from certd.statistics import clopper_pearson_lower
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+IMAGES = load_dataset("digits").select(limit=6)
+
+
+def _run(**options: Any) -> tuple[Run, Certifier]:
+    classifier = load_model("digits-cnn")
+    request = parse_request({"model": "digits-cnn", "sigma": 0.25, "seed": 5, "batch_size": 64, **options})
+    certifier = Certifier(classifier, request.resolve(classifier.reference, labelled=True))
+    certificates = certifier.certify(IMAGES.images, IMAGES.image_ids, IMAGES.labels)
+    return Run(certifier.manifest("digits", 6), tuple(certificates)), certifier
+
+
+def _pixels(image_id: int) -> NDArray[np.uint8]:
+    return IMAGES.images[image_id]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"plan": "fixed", "n": 300},
+        {"plan": "radii", "n": 1000},
+        {"plan": "precision", "pilot": 100, "n": 1000},
+        {"plan": "open", "n": 300},
+        {"noise": "splitting"},
+        {"noise": "laplace", "plan": "fixed", "n": 200},
+        {"noise": "uniform", "norm": "linf", "plan": "fixed", "n": 200},
+        {"arithmetic": "float", "plan": "fixed", "n": 200},
+        {"plan": "fixed", "split": False, "n": 200},
+    ],
+    ids=lambda options: "-".join(str(value) for value in options.values()),
+)
+def test_a_run_drawn_again_counts_the_same(options: dict[str, Any]) -> None:
+    """Every plan and noise counts the same votes image by image as it did all together."""
+    run, certifier = _run(**options)
+    assert verify(run, certifier, _pixels).difference is None
+
+
+def test_one_vote_moved_is_found_and_named() -> None:
+    """A run in which a single vote went to another class is caught, with image, phase and class."""
+    run, certifier = _run(plan="fixed", n=300)
+    victim = run.certificates[3]
+    tally = victim.record.tallies[Phase.ESTIMATION]
+    moved = tally.counts.copy()
+    moved[[7, 2]] += np.array([-1, 1]) if moved[7] else np.array([1, -1])
+    tallies = {**victim.record.tallies, Phase.ESTIMATION: replace(tally, counts=moved)}
+    forged = replace(victim, record=replace(victim.record, tallies=tallies))
+    found = verify(replace(run, certificates=(*run.certificates[:3], forged)), certifier, _pixels)
+    assert found.difference is not None
+    assert found.difference.startswith("image 3, estimation draws, class 2: counted")
+
+
+def test_another_picture_under_the_same_id_is_found() -> None:
+    """Pixels that changed since the run are named before any draw is compared."""
+    run, certifier = _run(plan="fixed", n=100)
+    found = verify(run, certifier, lambda image_id: 255 - _pixels(image_id), sample=1)
+    assert found.difference is not None
+    assert "SHA-256" in found.difference
+
+
+def test_another_alpha_is_recomputed_from_the_counts() -> None:
+    """The bound at alpha = .05 is that of the stored count, with no forward pass."""
+    run, _ = _run(plan="fixed", n=300)
+    other = recompute(run, alpha=0.05)
+    for before, after in zip(run.certificates, other.certificates, strict=True):
+        assert after.record == before.record
+        hits = before.conclusion.top_count
+        assert after.conclusion.p_a_lower == pytest.approx(clopper_pearson_lower(hits, 300, 0.05), rel=1e-9)
+        assert after.conclusion.radius > before.conclusion.radius
+
+
+def test_another_norm_is_recomputed_from_the_counts() -> None:
+    """On 64 pixels the linf radius of Gaussian noise is an eighth of the l2 radius."""
+    run, _ = _run(plan="fixed", n=300)
+    for before, after in zip(run.certificates, recompute(run, norm="linf").certificates, strict=True):
+        assert after.conclusion.radius == pytest.approx(before.conclusion.radius / 8, rel=1e-6)
+
+
+def test_the_two_sided_bound_and_top_k_are_recomputed() -> None:
+    """Two-sided radii and top-2 radii come from the same counts; the second is never far below one-sided."""
+    run, _ = _run(plan="fixed", n=300)
+    one_sided = np.array([c.conclusion.radius for c in run.certificates])
+    top_two = np.array([c.conclusion.radius for c in recompute(run, top_k=2).certificates])
+    two_sided = np.array([c.conclusion.radius for c in recompute(run, bound="two-sided").certificates])
+    assert (top_two > two_sided - 1e-9).all()
+    assert (two_sided > one_sided - 0.01).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        ({"plan": "radii", "n": 500}, {"alpha": 0.01}),
+        ({"plan": "radii", "n": 500}, {"norm": "linf"}),
+        ({"plan": "fixed", "n": 300}, {"n": 200}),
+        ({"plan": "precision", "pilot": 50, "n": 300}, {"pilot": 60}),
+    ],
+)
+def test_what_decided_the_draws_cannot_be_changed_afterwards(
+    options: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    """A rule that chose draws, or when they ended, is part of the record."""
+    run, _ = _run(**options)
+    with pytest.raises(InvalidParameter, match="cannot be changed afterwards"):
+        recompute(run, **changes)
+
+
+def test_interrupted_work_ends_as_if_it_had_not_been() -> None:
+    """Certifying from any saved round gives the certificates of an undisturbed call."""
+    run, certifier = _run(plan="radii", n=1000)
+    rounds: list[Any] = []
+    certifier.certify(
+        IMAGES.images, IMAGES.image_ids, IMAGES.labels, on_round=lambda records: rounds.append(list(records))
+    )
+    for saved in (rounds[0], rounds[len(rounds) // 2], rounds[-1]):
+        resumed = certifier.certify(IMAGES.images, IMAGES.image_ids, IMAGES.labels, records=saved)
+        assert [c.row() for c in resumed] == [c.row() for c in run.certificates]
+
+
+def test_records_of_other_images_are_not_gone_on_from() -> None:
+    """Counts of one image must not be continued on another."""
+    run, certifier = _run(plan="fixed", n=100)
+    saved = [certificate.record for certificate in run.certificates]
+    with pytest.raises(InvalidParameter, match="other images"):
+        certifier.certify(IMAGES.images[::-1], IMAGES.image_ids, IMAGES.labels, records=saved)
