@@ -40,15 +40,15 @@ UNCERTIFIED = -1
 
 PREFACE = f"""# What the plans save
 
-Made by `python benchmarks/plan_savings.py > docs/plan-savings.md`: published logs, simulated until {SIMULATED:,}
-images are done, set against the fixed plan of {SELECTION} + {BUDGET:,} draws an image, alpha = {ALPHA}. The
-`radii` plan is given the labels; `precision` is not.
+Made by `python benchmarks/plan_savings.py > docs/plan-savings.md`: published logs, simulated until
+{SIMULATED:,} images are done, set against the fixed plan of {SELECTION} + {BUDGET:,} draws an image,
+alpha = {ALPHA}. The `radii` plan is given the labels; `precision` is not.
 
-A log does not tell how an abstention votes, only that its top class stays below .505. So draws are given twice:
-with the label of every abstention **at one half**, which is dear, since a coin is the hardest image to give up,
-and **spread** evenly over [0, 1/2]. The label of a wrong image always gets all that its top class left.
+A log does not tell how an abstention votes, only that its top class stays below .505. So draws are given
+twice: with the label of every abstention **at one half**, which is dear, for a coin is hard to give up, and
+**spread** evenly over [0, 1/2]. The label of a wrong image always gets all that its top class left.
 
-**lost** is certified accuracy, in points, at the worst of the listed radii (for `precision`, of 0, .25, .5, ...)
+**lost** is certified accuracy, in points, at the worst of the listed radii (for `precision`, of 0, .25, ...)
 with abstentions at one half; simulation alone moves it by about .05. An average radius (ACR) from a list of
 radii is a step below the continuous one.
 

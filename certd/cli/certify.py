@@ -34,6 +34,8 @@ def certify(
     radius: options.TargetRadius = None,
     bound: options.BoundKind = None,
     no_split: options.NoSplit = False,
+    votes: options.VotesKind = None,
+    mean_bound: options.MeanBound = None,
     top_k: options.TopK = None,
     seed: options.Seed = None,
     batch: options.Batch = None,
@@ -50,7 +52,7 @@ def certify(
         "model": model, "sigma": sigma, "noise": noise, "arithmetic": arithmetic, "norm": norm, "plan": plan,
         "n0": n0, "n": n, "alpha": alpha, "radii": options.parse_radii(radii), "pilot": pilot,
         "tolerance": tolerance, "radius": radius, "bound": bound, "split": False if no_split else None,
-        "top_k": top_k, "seed": seed, "batch_size": batch,
+        "votes": votes, "mean_bound": mean_bound, "top_k": top_k, "seed": seed, "batch_size": batch,
     }  # fmt: skip
     selection = {"skip": skip, "start": start, "stop": stop, "limit": limit}
     run = _run(asked, dataset, selection, device)

@@ -5,8 +5,23 @@ Files from outside are read by :mod:`certd.datasets.decoding`, which needs Pillo
 
 from certd.datasets.dataset import Dataset
 from certd.datasets.labels import to_labels
+from certd.datasets.lazy import ImageSource, LazyDataset
+from certd.datasets.opening import open_dataset
 from certd.datasets.pixels import Layout, to_images
-from certd.datasets.registry import dataset_names, load_dataset
-from certd.datasets.selection import Selection
+from certd.datasets.registry import DatasetSpecification, dataset_names, load_dataset
+from certd.datasets.selection import Selection, selection_digest
 
-__all__ = ["Dataset", "Layout", "Selection", "dataset_names", "load_dataset", "to_images", "to_labels"]
+__all__ = [
+    "Dataset",
+    "DatasetSpecification",
+    "ImageSource",
+    "Layout",
+    "LazyDataset",
+    "Selection",
+    "dataset_names",
+    "load_dataset",
+    "open_dataset",
+    "selection_digest",
+    "to_images",
+    "to_labels",
+]

@@ -11,7 +11,7 @@ from certd.datasets.selection import Selection
 from certd.errors import InvalidParameter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,9 +40,9 @@ class Dataset:
 
     def __post_init__(self) -> None:
         _require_images(self.images)
-        _require_ids(self.image_ids, len(self.images))
+        require_ids(self.image_ids, len(self.images))
         if self.labels is not None:
-            _require_labels(self.labels, len(self.images), len(self.class_names))
+            require_labels(self.labels, len(self.images), len(self.class_names))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -83,13 +83,19 @@ class Dataset:
             class_names=self.class_names,
         )
 
+    def parts(self, size: int) -> Iterator[Dataset]:
+        """Yield the set in consecutive parts of at most ``size`` images."""
+        for start in range(0, len(self), size):
+            yield self.select(start=start, stop=min(start + size, len(self)))
+
 
 def _require_images(images: NDArray[np.uint8]) -> None:
     if images.dtype != np.uint8 or images.ndim != 4:
         raise InvalidParameter(f"Images must be uint8[image, channel, height, width], not {_kind(images)}.")
 
 
-def _require_ids(image_ids: NDArray[np.uint64], num_images: int) -> None:
+def require_ids(image_ids: NDArray[np.uint64], num_images: int) -> None:
+    """Refuse ids that are not one distinct uint64 an image."""
     if image_ids.dtype != np.uint64 or image_ids.shape != (num_images,):
         raise InvalidParameter(
             f"The ids of {num_images} images must be uint64[image], not {_kind(image_ids)}."
@@ -100,7 +106,8 @@ def _require_ids(image_ids: NDArray[np.uint64], num_images: int) -> None:
         )
 
 
-def _require_labels(labels: NDArray[np.int64], num_images: int, num_classes: int) -> None:
+def require_labels(labels: NDArray[np.int64], num_images: int, num_classes: int) -> None:
+    """Refuse labels that are not one class an image; ``num_classes`` of 0 means unknown."""
     if labels.dtype != np.int64 or labels.shape != (num_images,):
         raise InvalidParameter(
             f"The labels of {num_images} images must be int64[image], not {_kind(labels)}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,7 +63,6 @@ def inspect_model(
     *,
     num_images: int = 500,
     seed: int = 0,
-    device: str | torch.device = "cpu",
 ) -> Inspection:
     """Measure a classifier on a random sample of a labelled set, with and without noise.
 
@@ -72,7 +72,6 @@ def inspect_model(
         sigma: Noise level, in pixel units of ``[0, 1]``; positive.
         num_images: Most images to look at; below 100 the warnings are of little worth.
         seed: Chooses the images and the noise.
-        device: Where the classifier is.
 
     Raises:
         InvalidParameter: If the set has no labels, or ``sigma`` or ``num_images`` is not positive.
@@ -81,11 +80,11 @@ def inspect_model(
     _require(classifier, dataset, sigma, num_images)
     images, labels = _sample(dataset, num_images, seed)
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed))
-    clean = _predict(classifier.module, images, device)
-    noisy = _predict(classifier.module, images + sigma * noise, device)
+    clean = _predict(classifier.module, images)
+    noisy = _predict(classifier.module, images + sigma * noise)
     clean_accuracy, noisy_accuracy = float(np.mean(clean == labels)), float(np.mean(noisy == labels))
     warnings = (
-        *_normalisation_warnings(classifier.module, images, labels, clean_accuracy, device),
+        *_normalisation_warnings(classifier.module, images, labels, clean_accuracy),
         *_clean_warnings(clean, labels, classifier.num_classes),
         *_noise_warnings(classifier, clean_accuracy, noisy_accuracy, sigma),
     )
@@ -119,32 +118,29 @@ def _require(
 def _sample(
     dataset: Dataset | LazyDataset, num_images: int, seed: int
 ) -> tuple[torch.Tensor, NDArray[np.int64]]:
-    """Return images in ``[0, 1]`` and labels, drawn at random: sets are sorted by class, or cycle through them."""
+    """Return images in ``[0, 1]`` and labels, drawn at random: a set may be sorted by class or cycle."""
     if dataset.labels is None:
         raise AssertionError("labels were required")
     positions = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:num_images])
     return torch.from_numpy(dataset.images[positions]).float() / 255, dataset.labels[positions]
 
 
-def _predict(module: nn.Module, images: torch.Tensor, device: str | torch.device) -> NDArray[np.int64]:
+def _predict(module: nn.Module, images: torch.Tensor) -> NDArray[np.int64]:
+    device = next(chain(module.parameters(), module.buffers()), images).device
     with torch.inference_mode():
-        classes = [module(batch.to(device)).argmax(1).cpu() for batch in images.split(BATCH_SIZE)]
+        classes = [module(batch.to(device)).argmax(1).cpu() for batch in torch.split(images, BATCH_SIZE)]
     predictions: NDArray[np.int64] = torch.cat(classes).numpy()
     return predictions
 
 
 def _normalisation_warnings(
-    module: nn.Module,
-    images: torch.Tensor,
-    labels: NDArray[np.int64],
-    accuracy: float,
-    device: str | torch.device,
+    module: nn.Module, images: torch.Tensor, labels: NDArray[np.int64], accuracy: float
 ) -> Iterator[str]:
     """Warn if another normalisation recognises more images, by three standard errors of the difference."""
     if not isinstance(module, Normalized):
         return
     found = {
-        name: float(np.mean(_predict(other.to(device), images, device) == labels))
+        name: float(np.mean(_predict(other, images) == labels))
         for name, other in _other_normalisations(module, images.shape[1])
     }
     best = max(found, key=lambda name: found[name])
@@ -156,7 +152,10 @@ def _other_normalisations(module: Normalized, channels: int) -> Iterator[tuple[s
     yield "without: the network seems to normalise by itself, and twice is once too often", module.network
     for name, preset in PRESETS.items():
         if len(preset.mean) == channels:
-            yield f"with the preset {name}", Normalized(module.network, preset.mean, preset.std)
+            yield (
+                f"with the preset {name}",
+                Normalized(module.network, preset.mean, preset.std).to(module.mean.device),
+            )
 
 
 def _clean_warnings(
@@ -168,8 +167,8 @@ def _clean_warnings(
     if near_chance(accuracy, num_classes):
         yield (
             misaligned_labels(predictions, labels, num_classes)
-            or f"Accuracy without noise is {accuracy:.1%}, close to guessing: check normalisation, the order of "
-            "colour channels, and what the labels mean."
+            or f"Accuracy without noise is {accuracy:.1%}, close to guessing: check normalisation, the "
+            "order of colour channels, and what the labels mean."
         )
 
 

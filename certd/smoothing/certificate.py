@@ -69,6 +69,8 @@ class Certificate:
 
 def counts_row(record: Record) -> dict[str, Any]:
     """Return what was counted: the part of a row from which the rest follows."""
+    estimation = record.tallies.get(Phase.ESTIMATION)
+    soft = None if estimation is None else estimation.soft
     return {
         "image_sha256": record.image_sha256,
         **{
@@ -78,4 +80,6 @@ def counts_row(record: Record) -> dict[str, Any]:
             for phase in Phase
         },
         "trail": list(record.trail),
+        "soft_scores": None if soft is None else soft.scores.tolist(),
+        "soft_squares": None if soft is None else soft.squares.tolist(),
     }

@@ -57,7 +57,14 @@ class Certifier:
         self.guarantee = Guarantee.of(certification.noise, certification.norm, classifier.input_shape)
         self._plan.check(self.guarantee, classifier.num_classes)
         source = open_source(certification.noise, certification.seed)
-        self._sampler = Sampler(classifier, source, batch_size=certification.batch_size, device=device)
+        self._sampler = Sampler(
+            classifier,
+            source,
+            batch_size=certification.batch_size,
+            device=device,
+            vote_kind=self._plan.vote_kind,
+            seed=certification.seed,
+        )
 
     def certify(  # noqa: PLR0913, PLR0917 - images, what is known of them, and who watches
         self,
@@ -86,8 +93,8 @@ class Certifier:
         records = fresh if records is None else _checked_records(records, fresh)
         image_set = ImageSet(images, image_ids, self._device)
         while requests := self._next_round(records):
-            counts = self._sampler.count(image_set, requests, on_draws)
-            for request, votes in zip(requests, counts, strict=True):
+            counted = self._sampler.count(image_set, requests, on_draws)
+            for request, votes in zip(requests, counted, strict=True):
                 record = records[request.image]
                 records[request.image] = record.observe(request.draws, votes, self._plan.tested_class(record))
             if on_round is not None:

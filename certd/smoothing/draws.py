@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from certd.errors import InvalidParameter
+from certd.smoothing.votes import SoftSums, Votes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,17 +60,19 @@ class Tally:
         draws: Draws counted so far.
         counts: Votes a class, int64[class], summing to ``draws``.
         trail: The tested class's cumulative count at each finished stage, for plans that look more than once.
+        soft: Sums of soft votes over the same draws, where the plan asked for them.
     """
 
     draws: int
     counts: NDArray[np.int64]
     trail: tuple[int, ...] = ()
+    soft: SoftSums | None = None
 
-    def add(self, counts: NDArray[np.int64], tested_class: int | None = None) -> Tally:
-        """Return the tally with one more stage of ``counts`` in it."""
-        total = self.counts + counts
-        trail = self.trail if tested_class is None else (*self.trail, int(total[tested_class]))
-        return Tally(draws=int(total.sum()), counts=total, trail=trail)
+    def add(self, votes: Votes, tested_class: int | None = None) -> Tally:
+        """Return the tally with one more stage of ``votes`` in it."""
+        total = Votes(self.counts, self.soft) + votes
+        trail = self.trail if tested_class is None else (*self.trail, int(total.counts[tested_class]))
+        return Tally(int(total.counts.sum()), total.counts, trail, total.soft)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +107,24 @@ class Record:
         tally = self.tallies.get(Phase.ESTIMATION)
         return () if tally is None else tally.trail
 
-    def observe(self, draws: Draws, counts: NDArray[np.int64], tested_class: int | None = None) -> Record:
+    def observe(
+        self, draws: Draws, votes: Votes | NDArray[np.int64], tested_class: int | None = None
+    ) -> Record:
         """Return the record after ``draws`` were counted.
 
         Raises:
             InvalidParameter: If ``draws`` do not continue where the phase stands, which would count twice.
         """
-        if draws.start != self.drawn(draws.phase) or int(counts.sum()) != len(draws):
+        votes = votes if isinstance(votes, Votes) else Votes(votes)
+        num_votes = int(votes.counts.sum())
+        if draws.start != self.drawn(draws.phase) or num_votes != len(draws):
             raise InvalidParameter(
                 f"Draws {draws.start}:{draws.stop} of phase {draws.phase.name} do not follow the "
-                f"{self.drawn(draws.phase)} already counted, or {int(counts.sum())} votes are not "
-                f"{len(draws)}."
+                f"{self.drawn(draws.phase)} already counted, or {num_votes} votes are not {len(draws)}."
             )
-        before = self.tallies.get(draws.phase, Tally(0, np.zeros_like(counts)))
-        return replace(self, tallies={**self.tallies, draws.phase: before.add(counts, tested_class)})
+        before = self.tallies.get(draws.phase)
+        after = Tally(0, np.zeros_like(votes.counts)) if before is None else before
+        tally = after.add(votes, tested_class)
+        if before is None:
+            tally = replace(tally, soft=votes.soft)
+        return replace(self, tallies={**self.tallies, draws.phase: tally})

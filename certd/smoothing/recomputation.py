@@ -21,6 +21,7 @@ _CHANGEABLE = {
     "open": {"alpha"},
     "radii": set[str](),
     "exhaustive": set[str](),
+    "predict": {"alpha"},
 }
 
 

@@ -16,12 +16,13 @@ from certd.smoothing.plans import (
     FixedPlan,
     OpenPlan,
     PrecisionPlan,
+    PredictPlan,
     RadiiPlan,
 )
 
 Seed = Annotated[int, Field(ge=0, lt=1 << 64)]
 BatchSize = Annotated[int, Field(ge=1, le=1 << 20)]
-PlanKind = Literal["fixed", "radii", "precision", "open", "exhaustive"]
+PlanKind = Literal["fixed", "radii", "precision", "open", "exhaustive", "predict"]
 
 DEFAULT_BATCH_SIZE = 256
 # JavaScript reads larger integers as rounded floats, and a rounded seed draws other noise.
@@ -33,6 +34,7 @@ _PLANS: dict[PlanKind, type[BaseModel]] = {
     "precision": PrecisionPlan,
     "open": OpenPlan,
     "exhaustive": ExhaustivePlan,
+    "predict": PredictPlan,
 }
 _PLAN_OPTIONS = frozenset(name for plan in _PLANS.values() for name in plan.model_fields) - {"kind"}
 _NATURAL_NORM: dict[Family, Norm] = {"gaussian": "l2", "laplace": "l1", "uniform": "l1", "splitting": "l1"}
@@ -85,6 +87,10 @@ class CertificationRequest(BaseModel):
     radius: float | None = Field(default=None, description="open: stop once this is certified")
     bound: Literal["one-sided", "two-sided"] | None = Field(default=None, description="fixed: see the plan")
     split: bool | None = Field(default=None, description="fixed: false counts all draws, at half of alpha")
+    votes: Literal["hard", "soft"] | None = Field(default=None, description="fixed: see the plan")
+    mean_bound: Literal["thinned", "hoeffding", "bernstein"] | None = Field(
+        default=None, description="soft votes"
+    )
     top_k: int | None = Field(default=None, description="fixed: certify membership of the top k")
     seed: Seed | None = Field(default=None, description="Key of the noise; drawn afresh when absent")
     batch_size: BatchSize | None = None

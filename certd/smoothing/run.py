@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -13,6 +13,7 @@ from certd.errors import UnreadableInput
 from certd.smoothing.certificate import Certificate
 from certd.smoothing.draws import Phase, Record, Tally
 from certd.smoothing.manifest import Manifest
+from certd.smoothing.votes import SoftSums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,8 @@ SCHEMA = pa.schema(
         ("image_sha256", pa.string()),
         *((f"{phase.name.lower()}_counts", pa.list_(pa.int64())) for phase in Phase),
         ("trail", pa.list_(pa.int64())),
+        ("soft_scores", pa.list_(pa.int64())),
+        ("soft_squares", pa.list_(pa.int64())),
     ]
 )
 
@@ -92,6 +95,14 @@ def record_from_row(row: dict[str, Any]) -> Record:
     for phase in Phase:
         counts = row[f"{phase.name.lower()}_counts"]
         if counts is not None:
-            trail = tuple(row["trail"]) if phase is Phase.ESTIMATION else ()
-            tallies[phase] = Tally(sum(counts), np.array(counts, dtype=np.int64), trail)
+            tallies[phase] = Tally(sum(counts), np.array(counts, dtype=np.int64))
+    if Phase.ESTIMATION in tallies:
+        found = tallies[Phase.ESTIMATION]
+        tallies[Phase.ESTIMATION] = replace(found, trail=tuple(row["trail"]), soft=_soft_sums(row))
     return Record(row["image_id"], row["image_sha256"], row["label"], tallies)
+
+
+def _soft_sums(row: dict[str, Any]) -> SoftSums | None:
+    if row["soft_scores"] is None:
+        return None
+    return SoftSums(np.array(row["soft_scores"], np.int64), np.array(row["soft_squares"], np.int64))

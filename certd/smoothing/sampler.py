@@ -9,15 +9,19 @@ import numpy as np
 import torch
 
 from certd.errors import ModelError, NonFiniteLogits, OutOfMemory
+from certd.noise.thinning import sample_classes
+from certd.smoothing.votes import SCALE, SoftSums, Votes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from certd.models import BaseClassifier
     from certd.noise.source import NoiseSource
     from certd.smoothing.draws import Draws
+    from certd.smoothing.votes import VoteKind
 
 LEVELS = 255.0
 
@@ -57,20 +61,26 @@ class Sampler:
         source: The noise, keyed by the job's seed.
         batch_size: Rows of one forward pass.
         device: A torch device name.
+        vote_kind: What one noisy copy contributes.
+        seed: The job's seed, for soft votes that are thinned.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is drawn, by whom, and how it is counted
         self,
         classifier: BaseClassifier,
         source: NoiseSource,
         *,
         batch_size: int,
         device: str = "cpu",
+        vote_kind: VoteKind = "hard",
+        seed: int = 0,
     ) -> None:
         self._classifier = classifier
         self._source = source
         self._batch_size = batch_size
         self._device = device
+        self._vote_kind = vote_kind
+        self._seed = seed
         dimension = int(np.prod(classifier.input_shape))
         self._noisy = torch.empty((batch_size, dimension), dtype=torch.float32, device=device)
 
@@ -79,7 +89,7 @@ class Sampler:
         image_set: ImageSet,
         requests: Sequence[DrawRequest],
         on_batch: Callable[[int], None] | None = None,
-    ) -> NDArray[np.int64]:
+    ) -> list[Votes]:
         """Count votes for every request.
 
         Args:
@@ -88,7 +98,7 @@ class Sampler:
             on_batch: Called after each forward pass with the draws it counted; may raise to stop.
 
         Returns:
-            Votes, int64[request, class]; row sums are the numbers of draws requested.
+            The votes of each request; their counts sum to the draws requested.
 
         Raises:
             NonFiniteLogits: With the image and how many of its draws were affected.
@@ -96,25 +106,29 @@ class Sampler:
             OutOfMemory: If one batch does not fit the device.
         """
         layout = _Layout(requests)
-        num_classes = self._classifier.num_classes
-        counts = torch.zeros(len(requests) * num_classes, dtype=torch.int64, device=self._device)
-        broken = torch.zeros(len(requests), dtype=torch.int64, device=self._device)
+        counter = _Counter(len(requests), self._classifier.num_classes, self._vote_kind, self._device)
         for start in range(0, layout.total, self._batch_size):
             real = min(self._batch_size, layout.total - start)
             owners, images, draws = layout.rows(start, self._batch_size)
             logits = self._logits(image_set, images, draws)[:real]
             owner = torch.from_numpy(owners[:real]).to(self._device)
-            ones = torch.ones_like(owner)
-            counts.scatter_add_(0, owner * num_classes + logits.argmax(dim=1), ones)
-            broken.scatter_add_(0, owner, ones - torch.isfinite(logits).all(dim=1).long())
+            counter.add(owner, logits, self._classes(logits, image_set, images[:real], draws[:real]))
             if on_batch is not None:
                 on_batch(real)
-        self._refuse_broken(broken, requests)
-        return counts.reshape(len(requests), num_classes).cpu().numpy()
+        self._refuse_broken(counter.broken, requests)
+        return counter.votes()
 
-    def _logits(
-        self, image_set: ImageSet, images: NDArray[np.int64], draws: NDArray[np.uint32]
-    ) -> torch.Tensor:
+    def _classes(
+        self, logits: Tensor, image_set: ImageSet, images: NDArray[np.int64], draws: NDArray[np.uint32]
+    ) -> Tensor:
+        """Return the class that each noisy copy votes for, int64[row]."""
+        if self._vote_kind != "thinned":
+            return logits.argmax(dim=1)
+        rows, indices = (torch.from_numpy(array).to(self._device) for array in (images, draws))
+        shares = logits.double().softmax(dim=1)
+        return sample_classes(shares, image_set.image_ids, rows, indices, self._seed)
+
+    def _logits(self, image_set: ImageSet, images: NDArray[np.int64], draws: NDArray[np.uint32]) -> Tensor:
         """Classify one padded batch of noisy copies: float[row, class]."""
         self._source.perturb(
             image_set.pixels,
@@ -135,7 +149,7 @@ class Sampler:
             )
         return logits
 
-    def _forward(self, inputs: torch.Tensor) -> torch.Tensor:
+    def _forward(self, inputs: Tensor) -> Tensor:
         try:
             return self._classifier.module(inputs)  # type: ignore[no-any-return]
         except torch.OutOfMemoryError as error:
@@ -145,7 +159,7 @@ class Sampler:
         except RuntimeError as error:
             raise ModelError(f"{self._classifier.name} failed on its input: {error}") from error
 
-    def _refuse_broken(self, broken: torch.Tensor, requests: Sequence[DrawRequest]) -> None:
+    def _refuse_broken(self, broken: Tensor, requests: Sequence[DrawRequest]) -> None:
         affected = broken.nonzero().flatten().tolist()
         if affected:
             first = affected[0]
@@ -156,6 +170,36 @@ class Sampler:
                 image=requests[first].image,
                 num_draws=int(broken[first]),
             )
+
+
+class _Counter:
+    """Adds votes up on the device; nothing is read back until all are in."""
+
+    def __init__(self, num_requests: int, num_classes: int, vote_kind: VoteKind, device: str) -> None:
+        self._shape = (num_requests, num_classes)
+        self._counts = torch.zeros(num_requests * num_classes, dtype=torch.int64, device=device)
+        self._scores = torch.zeros(self._shape, dtype=torch.int64, device=device)
+        self._squares = torch.zeros_like(self._scores)
+        self._summed = vote_kind == "summed"
+        self.broken = torch.zeros(num_requests, dtype=torch.int64, device=device)
+
+    def add(self, owner: Tensor, logits: Tensor, classes: Tensor) -> None:
+        """Count one batch: which request each row belongs to, its logits, and the class it votes for."""
+        ones = torch.ones_like(owner)
+        self._counts.scatter_add_(0, owner * self._shape[1] + classes, ones)
+        self.broken.scatter_add_(0, owner, ones - torch.isfinite(logits).all(dim=1).long())
+        if self._summed:
+            scores = logits.double().softmax(dim=1)
+            self._scores.index_add_(0, owner, (scores * SCALE).long())
+            self._squares.index_add_(0, owner, (scores.square() * SCALE).long())
+
+    def votes(self) -> list[Votes]:
+        """Read everything back, once."""
+        counts = self._counts.reshape(self._shape).cpu().numpy()
+        if not self._summed:
+            return [Votes(row) for row in counts]
+        scores, squares = self._scores.cpu().numpy(), self._squares.cpu().numpy()
+        return [Votes(row, SoftSums(scores[i], squares[i])) for i, row in enumerate(counts)]
 
 
 class _Layout:

@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtrik
 
 from certd.errors import InvalidParameter
 from certd.statistics.binomial_walk import BinomialWalk
@@ -194,7 +194,7 @@ def _futility(
     """Return the counts with which the last threshold is out of reach, or which contradict reaching it."""
     largest = stages[-1]
     on_course = np.minimum(certify[-1] / largest, 1.0)
-    unlikely = binom.ppf(futility_risk, stages, on_course).astype(np.int64) - 1
+    unlikely = np.ceil(bdtrik(futility_risk, stages, on_course)).astype(np.int64) - 1
     unreachable = certify[-1] - (largest - stages) - 1
     given_up: NDArray[np.int64] = np.maximum(unlikely, unreachable)
     return given_up

@@ -58,9 +58,10 @@ def _radii(classifier: BaseClassifier, options: dict[str, Any], label: int | Non
 def test_no_plan_and_no_noise_certifies_beyond_the_margin(
     half_space: Callable[..., BaseClassifier], options: dict[str, Any], least_mean: float
 ) -> None:
-    """Over 400 seeds at most alpha + 3 s.e. of radii exceed the margin. False-alarm rate: .0014 a case.
+    """Over 400 seeds at most alpha + 3 s.e. of radii are false. False-alarm rate: .0014 a case.
 
-    The threshold on one coordinate is the worst case of each l1 and l2 theorem, so the mean radius comes near.
+    The threshold on one coordinate is the worst case of each l1 and l2 theorem, so the mean radius comes
+    near.
     """
     label = 1 if options["plan"] in {"radii", "open"} else None
     radii = _radii(half_space(THRESHOLD), options, label)
@@ -72,8 +73,8 @@ def test_no_plan_and_no_noise_certifies_beyond_the_margin(
 class _LowBits(nn.Module):
     """Reads the low bits that float addition leaves: class 1 where pixels near zero are too finely spaced.
 
-    On the 0..255 scale a black pixel shows the noise itself, of any spacing; a pixel of value 1 shows near zero
-    only multiples of 2**-24, the spacing of floats near the noise of -1 that got it there.
+    On the 0..255 scale a black pixel shows the noise itself, of any spacing; a pixel of value 1 shows near
+    zero only multiples of 2**-24, the spacing of floats near the noise of -1 that got it there.
     """
 
     def __init__(self, dtype: torch.dtype) -> None:

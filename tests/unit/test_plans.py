@@ -82,7 +82,7 @@ def test_the_default_list_ends_where_the_budget_does() -> None:
 
 
 def test_radii_beyond_the_cap_are_refused_before_a_draw() -> None:
-    """sigma = .5 and n = 1e5 cannot certify 2: the refusal names it and what is within reach."""
+    """Sigma .5 and n = 1e5 cannot certify 2: the refusal names it and what is within reach."""
     with pytest.raises(CannotCertify) as refusal:
         RadiiPlan(radii=(0.5, 2.0)).check(G, 10)
     assert refusal.value.details["unreachable"] == [2.0]

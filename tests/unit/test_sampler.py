@@ -34,7 +34,8 @@ def _count(
 ) -> NDArray[np.int64]:
     source = QuantizedNoiseSource(quantized_gaussian(0.25), seed)
     images = ImageSet(IMAGES, np.arange(4, dtype=np.uint64))
-    return Sampler(classifier, source, batch_size=batch_size).count(images, requests)
+    votes = Sampler(classifier, source, batch_size=batch_size).count(images, requests)
+    return np.stack([vote.counts for vote in votes])
 
 
 @pytest.fixture(scope="module")

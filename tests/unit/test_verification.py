@@ -32,7 +32,8 @@ def _run(**options: Any) -> tuple[Run, Certifier]:
 
 
 def _pixels(image_id: int) -> NDArray[np.uint8]:
-    return IMAGES.images[image_id]
+    pixels: NDArray[np.uint8] = IMAGES.images[image_id]
+    return pixels
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,8 @@ def _pixels(image_id: int) -> NDArray[np.uint8]:
         {"noise": "uniform", "norm": "linf", "plan": "fixed", "n": 200},
         {"arithmetic": "float", "plan": "fixed", "n": 200},
         {"plan": "fixed", "split": False, "n": 200},
+        {"plan": "fixed", "votes": "soft", "n": 200},
+        {"plan": "predict", "n": 200},
     ],
     ids=lambda options: "-".join(str(value) for value in options.values()),
 )
@@ -142,3 +145,37 @@ def test_records_of_other_images_are_not_gone_on_from() -> None:
     saved = [certificate.record for certificate in run.certificates]
     with pytest.raises(InvalidParameter, match="other images"):
         certifier.certify(IMAGES.images[::-1], IMAGES.image_ids, IMAGES.labels, records=saved)
+
+
+@pytest.mark.parametrize("mean_bound", ["hoeffding", "bernstein"])
+def test_soft_votes_are_summed_beside_the_hard_ones(mean_bound: str) -> None:
+    """Scores of all classes sum to one a draw, less what was cut, and squares are below scores."""
+    run, _ = _run(plan="fixed", n=300, votes="soft", mean_bound=mean_bound)
+    for certificate in run.certificates:
+        soft = certificate.record.tallies[Phase.ESTIMATION].soft
+        assert soft is not None
+        assert 300 - 1e-6 < soft.scores.sum() / 2**32 <= 300
+        assert (soft.squares <= soft.scores).all()
+        share = soft.scores[certificate.conclusion.top_class] / 2**32 / 300
+        assert certificate.conclusion.p_a_lower < share
+
+
+def test_thinned_votes_follow_the_softmax() -> None:
+    """Counts of drawn classes are within 5 s.e. of the summed softmax of the same draws (fixed seed)."""
+    thinned, _ = _run(plan="fixed", n=2000, votes="soft")
+    summed, _ = _run(plan="fixed", n=2000, votes="soft", mean_bound="hoeffding")
+    for one, other in zip(thinned.certificates, summed.certificates, strict=True):
+        soft = other.record.tallies[Phase.ESTIMATION].soft
+        assert soft is not None
+        expected = soft.scores / 2**32
+        error = np.abs(one.record.tallies[Phase.ESTIMATION].counts - expected)
+        assert (error <= 5 * np.sqrt(expected) + 1).all()
+
+
+def test_a_prediction_abstains_where_two_classes_are_close() -> None:
+    """The predict plan returns the class of a clear majority, with radius 0 and no bound."""
+    run, _ = _run(plan="predict", n=300)
+    for certificate in run.certificates:
+        first, second = np.sort(certificate.record.tallies[Phase.ESTIMATION].counts)[:-3:-1]
+        assert certificate.conclusion.radius == 0
+        assert (certificate.conclusion.prediction is None) == (first - second < 60)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from certd.datasets.extras import import_extra
 from certd.errors import ModelError
-from certd.models.loaders.extras import import_extra
 from certd.models.loaders.weights_file import read_weights
 
 if TYPE_CHECKING:

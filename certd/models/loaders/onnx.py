@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from certd.datasets.extras import import_extra
 from certd.errors import ModelError
-from certd.models.loaders.extras import import_extra
 
 
 class OnnxNetwork(nn.Module):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from certd.datasets.extras import import_extra
 from certd.errors import NotFound
-from certd.models.loaders.extras import import_extra
 
 if TYPE_CHECKING:
     from torch import nn

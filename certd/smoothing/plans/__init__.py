@@ -9,10 +9,12 @@ from certd.smoothing.plans.fixed import FixedPlan
 from certd.smoothing.plans.open import OpenPlan
 from certd.smoothing.plans.plan import Conclusion, Plan
 from certd.smoothing.plans.precision import PrecisionPlan
+from certd.smoothing.plans.predict import PredictPlan
 from certd.smoothing.plans.radii import RadiiPlan
 
 AnyPlan = Annotated[
-    FixedPlan | RadiiPlan | PrecisionPlan | OpenPlan | ExhaustivePlan, Field(discriminator="kind")
+    FixedPlan | RadiiPlan | PrecisionPlan | OpenPlan | ExhaustivePlan | PredictPlan,
+    Field(discriminator="kind"),
 ]
 
 __all__ = [
@@ -23,5 +25,6 @@ __all__ = [
     "OpenPlan",
     "Plan",
     "PrecisionPlan",
+    "PredictPlan",
     "RadiiPlan",
 ]

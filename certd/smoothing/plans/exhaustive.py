@@ -16,6 +16,7 @@ from certd.smoothing.plans.plan import Conclusion
 if TYPE_CHECKING:
     from certd.smoothing.draws import Record
     from certd.smoothing.guarantee import Guarantee
+    from certd.smoothing.votes import VoteKind
 
 
 class ExhaustivePlan(BaseModel):
@@ -36,6 +37,11 @@ class ExhaustivePlan(BaseModel):
     def alpha(self) -> float:
         """Return 0: nothing is left to chance."""
         return 0.0
+
+    @property
+    def vote_kind(self) -> VoteKind:
+        """Return ``hard``: one vote for the class of the largest logit."""
+        return "hard"
 
     @property
     def max_draws(self) -> int:

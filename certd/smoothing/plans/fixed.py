@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from certd.errors import CannotCertify
-from certd.smoothing.draws import Draws, Phase
+from certd.smoothing.draws import Draws, Phase, Tally
 from certd.smoothing.guarantee import Bound
 from certd.smoothing.plans.fields import (
     DEFAULT_ALPHA,
@@ -19,6 +19,8 @@ from certd.smoothing.plans.fields import (
     too_few_draws,
 )
 from certd.smoothing.plans.plan import Conclusion
+from certd.smoothing.votes import SCALE, SoftSums
+from certd.statistics.means import empirical_bernstein_lower, hoeffding_lower
 from certd.statistics.no_split import no_split_lower
 from certd.statistics.top_k import top_k_bounds, top_k_radius
 from certd.statistics.two_sided import TOP_SHARE, two_sided_bounds, two_sided_radius
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from certd.smoothing.draws import Record
     from certd.smoothing.guarantee import Guarantee
+    from certd.smoothing.votes import VoteKind
 
 
 class FixedPlan(BaseModel):
@@ -42,6 +45,10 @@ class FixedPlan(BaseModel):
         alpha: Failure probability.
         bound: ``two-sided`` also bounds the strongest rival from above, at .9 and .1 of alpha.
         split: Without it all ``n`` draws choose the class and bound it, at half of alpha.
+        votes: ``soft`` certifies the mean softmax in place of the vote share: the smoothed classifier that
+            returns the class of the largest mean softmax.
+        mean_bound: How soft votes are bounded: ``thinned`` draws one class a copy with the softmax's
+            probabilities and counts those; ``hoeffding`` and ``bernstein`` bound the mean of the scores.
         top_k: The certificate says that the class stays among the ``top_k`` most probable ones.
 
     References:
@@ -57,6 +64,8 @@ class FixedPlan(BaseModel):
     alpha: FailureProbability = DEFAULT_ALPHA
     bound: Literal["one-sided", "two-sided"] = "one-sided"
     split: bool = True
+    votes: Literal["hard", "soft"] = "hard"
+    mean_bound: Literal["thinned", "hoeffding", "bernstein"] | None = None
     top_k: int = Field(default=1, ge=1, le=1000)
 
     @model_validator(mode="after")
@@ -65,7 +74,18 @@ class FixedPlan(BaseModel):
             raise ValueError("without split there are no selection draws: leave n0, bound and top_k out")
         if self.top_k > 1 and self.bound == "two-sided":
             raise ValueError("top_k bounds every rival already: leave bound out")
+        if self.votes == "hard" and self.mean_bound is not None:
+            raise ValueError("mean_bound is for soft votes: set votes to soft, or leave it out")
+        if self.vote_kind == "summed" and (self.top_k > 1 or self.bound == "two-sided" or not self.split):
+            raise ValueError("a bound on a mean is one-sided with split: use mean_bound = thinned")
         return self
+
+    @property
+    def vote_kind(self) -> VoteKind:
+        """Return what one noisy copy contributes."""
+        if self.votes == "hard":
+            return "hard"
+        return "thinned" if self.mean_bound in {None, "thinned"} else "summed"
 
     @property
     def selection_draws(self) -> int:
@@ -89,7 +109,9 @@ class FixedPlan(BaseModel):
 
     def max_radius(self, guarantee: Guarantee) -> float:
         """Return the radius of ``n`` hits of ``n``."""
-        return self._bound(np.array([self.n] + [0] * self.top_k), 0, guarantee).radius
+        sure = np.array([self.n] + [0] * self.top_k)
+        soft = SoftSums(sure * SCALE, sure * SCALE) if self.vote_kind == "summed" else None
+        return self._bound(Tally(self.n, sure, soft=soft), 0, guarantee).radius
 
     def next_draws(self, record: Record, guarantee: Guarantee) -> Draws | None:  # noqa: ARG002
         """Ask for the selection draws, then for the estimation draws, then for nothing."""
@@ -107,7 +129,7 @@ class FixedPlan(BaseModel):
         tally = record.tallies[Phase.ESTIMATION]
         chosen_on = record.tallies[Phase.SELECTION] if self.split else tally
         top_class = int(np.argmax(chosen_on.counts))
-        bound = self._bound(tally.counts, top_class, guarantee)
+        bound = self._bound(tally, top_class, guarantee)
         return Conclusion(
             prediction=top_class if bound.radius > 0 else None,
             top_class=top_class,
@@ -123,8 +145,11 @@ class FixedPlan(BaseModel):
             return 0.5
         return TOP_SHARE if self.bound == "two-sided" or self.top_k > 1 else 1.0
 
-    def _bound(self, counts: NDArray[np.int64], top_class: int, guarantee: Guarantee) -> Bound:
-        """Return what the counts prove about ``top_class`` under the option that was chosen."""
+    def _bound(self, tally: Tally, top_class: int, guarantee: Guarantee) -> Bound:
+        """Return what the votes prove about ``top_class`` under the option that was chosen."""
+        counts = tally.counts
+        if tally.soft is not None:
+            return guarantee.bound_from(self._mean_lower(tally.soft, tally.draws, top_class))
         if not self.split:
             return guarantee.bound_from(no_split_lower(counts, self.alpha))
         if self.top_k > 1:
@@ -132,6 +157,14 @@ class FixedPlan(BaseModel):
         if self.bound == "two-sided":
             return _two_sided_bound(counts, top_class, self.alpha, guarantee)
         return guarantee.bound(int(counts[top_class]), int(counts.sum()), self.alpha)
+
+    def _mean_lower(self, soft: SoftSums, draws: int, top_class: int) -> float:
+        """Bound the mean softmax of ``top_class`` from below; scores were cut down, never up."""
+        total = int(soft.scores[top_class]) / SCALE
+        if self.mean_bound == "hoeffding":
+            return hoeffding_lower(total, draws, self.alpha)
+        squares = int(soft.squares[top_class]) / SCALE
+        return empirical_bernstein_lower(total, squares, draws, self.alpha)
 
 
 def _two_sided_bound(counts: NDArray[np.int64], top_class: int, alpha: float, guarantee: Guarantee) -> Bound:

@@ -17,6 +17,7 @@ from certd.statistics.sequential import stage_schedule
 if TYPE_CHECKING:
     from certd.smoothing.draws import Record
     from certd.smoothing.guarantee import Bound, Guarantee
+    from certd.smoothing.votes import VoteKind
 
 OpenAlpha = Annotated[float, Field(gt=0, le=0.36)]
 
@@ -44,6 +45,11 @@ class OpenPlan(BaseModel):
     n: DrawCount = DEFAULT_N
     alpha: OpenAlpha = DEFAULT_ALPHA
     radius: Radius | None = None
+
+    @property
+    def vote_kind(self) -> VoteKind:
+        """Return ``hard``: one vote for the class of the largest logit."""
+        return "hard"
 
     @property
     def max_draws(self) -> int:

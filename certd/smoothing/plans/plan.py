@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from certd.smoothing.draws import Draws, Record
     from certd.smoothing.guarantee import Guarantee
+    from certd.smoothing.votes import VoteKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,10 @@ class Plan(Protocol):
     @property
     def max_draws(self) -> int:
         """Return the most draws one image can cost, all phases together."""
+
+    @property
+    def vote_kind(self) -> VoteKind:
+        """Return what one noisy copy contributes."""
 
     def check(self, guarantee: Guarantee, num_classes: int) -> None:
         """Refuse settings under which no image could be certified, before a draw is spent.

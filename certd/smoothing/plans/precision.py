@@ -21,6 +21,7 @@ from certd.statistics.pilot import draws_for_precision
 if TYPE_CHECKING:
     from certd.smoothing.draws import Record
     from certd.smoothing.guarantee import Guarantee
+    from certd.smoothing.votes import VoteKind
 
 DEFAULT_PILOT = 1000
 DEFAULT_TOLERANCE = 0.05
@@ -46,6 +47,11 @@ class PrecisionPlan(BaseModel):
     n: DrawCount = DEFAULT_N
     alpha: FailureProbability = DEFAULT_ALPHA
     tolerance: float = Field(default=DEFAULT_TOLERANCE, gt=0, allow_inf_nan=False)
+
+    @property
+    def vote_kind(self) -> VoteKind:
+        """Return ``hard``: one vote for the class of the largest logit."""
+        return "hard"
 
     @property
     def max_draws(self) -> int:

@@ -25,6 +25,7 @@ from certd.statistics.sequential import group_sequential_design, stage_schedule
 if TYPE_CHECKING:
     from certd.smoothing.draws import Record
     from certd.smoothing.guarantee import Guarantee
+    from certd.smoothing.votes import VoteKind
     from certd.statistics.sequential import GroupSequentialDesign
 
 STEP = 0.25
@@ -66,6 +67,11 @@ class RadiiPlan(BaseModel):
             if any(after <= before for before, after in zip(self.radii, self.radii[1:], strict=False)):
                 raise ValueError("radii must rise strictly")
         return self
+
+    @property
+    def vote_kind(self) -> VoteKind:
+        """Return ``hard``: one vote for the class of the largest logit."""
+        return "hard"
 
     @property
     def max_draws(self) -> int:

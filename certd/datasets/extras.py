@@ -18,5 +18,5 @@ def import_extra(module: str, extra: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise Unavailable(
-            f"This model needs {module}: pip install 'certd[{extra}]', here and on every worker."
+            f"This needs {module}: pip install 'certd[{extra}]', here and on every worker."
         ) from error
