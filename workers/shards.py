@@ -38,30 +38,33 @@ class ShardWork:
         self._models = models
         self._device = device
 
-    def run(self, job: Job, index: int) -> Run:
-        """Certify one shard and store it.
+    def run(self, job: Job, index: int) -> tuple[Run, int]:
+        """Certify one shard and store it, going on from what an earlier attempt saved.
 
         Returns:
-            The shard's certificates under the job's manifest.
+            The shard's certificates under the job's manifest, and the draws this attempt made.
         """
         shard = job.shards[index]
         classifier = self._models.get(job.certification.model)
         certifier = Certifier(classifier, job.certification, self._device)
         inputs = self._storage.read_inputs(job.id)
         part = slice(shard.start, shard.stop)
+        saved = self._storage.read_checkpoint(job.id, index)
+        done_before = sum(record.total_draws for record in saved or ())
         certificates = certifier.certify(
             _pixels(job, inputs, part),
             inputs.image_ids[part],
             None if inputs.labels is None else inputs.labels[part],
-            self._report(job, shard),
-            self._storage.read_checkpoint(job.id, index),
+            self._report(job, shard, done_before),
+            saved,
             self._save(job, index),
         )
         run = Run(certifier.manifest(job.inputs.dataset, job.inputs.num_images), tuple(certificates))
         self._storage.write_shard(job.id, index, run)
         self._storage.remove_checkpoint(job.id, index)
-        self._board.report(job.id, index, ShardProgress.of(run))
-        return run
+        progress = ShardProgress.of(run)
+        self._board.report(job.id, index, progress)
+        return run, progress.draws_done - done_before
 
     def _save(self, job: Job, index: int) -> Callable[[Sequence[Record]], None]:
         """Return a callback that stores now and then how far the images are."""
@@ -75,9 +78,8 @@ class ShardWork:
 
         return on_round
 
-    def _report(self, job: Job, shard: Shard) -> Callable[[int], None]:
+    def _report(self, job: Job, shard: Shard, draws_done: int) -> Callable[[int], None]:
         """Return a callback that says now and then how many draws of ``shard`` are done."""
-        draws_done = 0
         said_at = time.monotonic()
 
         def on_draws(count: int) -> None:

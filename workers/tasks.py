@@ -77,17 +77,19 @@ class Tasks:
     def _attempt(self, job: Job, index: int, attempt: int) -> None:
         began = time.monotonic()
         try:
-            run = self._work.run(job, index)
+            run, drawn = self._work.run(job, index)
         except CertdError as error:
             self._after_error(job, index, error)
         except Exception as error:  # noqa: BLE001
             self._after_error(job, index, ModelError(f"{type(error).__name__}: {error}"), may_pass=True)
         else:
-            self._after_success(job, index, attempt, run, time.monotonic() - began)
+            self._after_success(job, index, attempt, run, drawn, time.monotonic() - began)
 
-    def _after_success(self, job: Job, index: int, attempt: int, run: Run, seconds: float) -> None:
+    def _after_success(  # noqa: PLR0913, PLR0917 - what the log line says
+        self, job: Job, index: int, attempt: int, run: Run, drawn: int, seconds: float
+    ) -> None:
         draws = sum(certificate.record.total_draws for certificate in run.certificates)
-        self._redis.set(keys.speed(job.certification.model), draws / seconds, ex=keys.LIFETIME_SECONDS)
+        self._redis.set(keys.speed(job.certification.model), drawn / seconds, ex=keys.LIFETIME_SECONDS)
         log.info(
             "shard_certified",
             job_id=job.id,
@@ -95,6 +97,7 @@ class Tasks:
             attempt=attempt,
             num_images=len(run.certificates),
             draws=draws,
+            drawn=drawn,
             duration_seconds=round(seconds, 3),
         )
 

@@ -41,7 +41,7 @@ def verify(
     certifier = Certifier(load_model(certification.model, device), certification, device)
     found = draw_again(run, certifier, _images(name), sample, seed)
     if found.difference is not None:
-        print(f"DIFFERS after {found.num_images} images. {found.difference}")
+        print(f"DIFFERS: {found.difference} ({found.num_images} drawn again)")
         raise typer.Exit(DIFFERS)
     print(f"{found.num_images} of {len(run.certificates)} images drawn again; every count agrees.")
 

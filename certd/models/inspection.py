@@ -152,10 +152,8 @@ def _other_normalisations(module: Normalized, channels: int) -> Iterator[tuple[s
     yield "without: the network seems to normalise by itself, and twice is once too often", module.network
     for name, preset in PRESETS.items():
         if len(preset.mean) == channels:
-            yield (
-                f"with the preset {name}",
-                Normalized(module.network, preset.mean, preset.std).to(module.mean.device),
-            )
+            other = Normalized(module.network, preset.mean, preset.std)
+            yield f"with the preset {name}", other.to(module.mean.device)
 
 
 def _clean_warnings(

@@ -1,0 +1,236 @@
+"""Networks of other libraries: built by them, offline, or refused with the extra that is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from certd.errors import DigestMismatch, Forbidden, InvalidParameter, ModelError, NotFound, Unavailable
+from certd.models import Declaration, draft_model, open_model
+from certd.models.loaders.onnx import OnnxNetwork
+from certd.models.loading import load_specification
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DECLARED = Declaration(input_shape=(1, 2, 2), num_classes=3, mean=(0.0,), std=(1.0,))
+
+
+def dense(num_classes: int = 3) -> nn.Module:
+    """Return the network that the fakes build."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(4, num_classes))
+
+
+class FakeSession:
+    """Stands for an onnxruntime session: its logits are the pixels of the first row, doubled."""
+
+    batch: ClassVar[Any] = "batch"
+    num_inputs: ClassVar[int] = 1
+
+    def __init__(self, data: bytes, providers: list[str]) -> None:
+        if not data.startswith(b"onnx"):
+            raise RuntimeError("protobuf parsing failed")
+        assert providers == ["CPUExecutionProvider"]
+
+    def get_inputs(self) -> list[Any]:
+        """Return the graph's inputs."""
+        return [SimpleNamespace(name="pixels", shape=[self.batch, 1, 2, 2])] * self.num_inputs
+
+    def get_outputs(self) -> list[Any]:
+        """Return the graph's outputs."""
+        return [SimpleNamespace(name="logits")]
+
+    def run(self, _outputs: None, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Run the graph, which takes float32 only."""
+        assert feed["pixels"].dtype == np.float32
+        return [2 * feed["pixels"][:, 0, 0]]
+
+
+@pytest.fixture
+def libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install fakes of the four libraries, with the calls that are made and no other."""
+
+    def fake(name: str, **members: Any) -> None:
+        module = ModuleType(name)
+        vars(module).update(members)
+        monkeypatch.setitem(sys.modules, name, module)
+
+    def get_model(name: str, *, weights: None, num_classes: int) -> nn.Module:
+        return dense(num_classes)
+
+    def create_model(name: str, *, pretrained: bool, num_classes: int, in_chans: int) -> nn.Module:
+        assert (pretrained, in_chans) == (False, 1)
+        return dense(num_classes)
+
+    class Classifier(nn.Module):
+        def __init__(self, num_labels: int) -> None:
+            super().__init__()
+            self.head = dense(num_labels)
+
+        def forward(self, pixel_values: torch.Tensor) -> Any:
+            return SimpleNamespace(logits=self.head(pixel_values))
+
+    def for_model(model_type: str, num_labels: int) -> Any:
+        if model_type != "vit":
+            raise ValueError(f"unrecognized model identifier: {model_type}")
+        return SimpleNamespace(num_labels=num_labels)
+
+    def from_config(config: Any, *, trust_remote_code: bool) -> nn.Module:
+        assert trust_remote_code is False
+        return Classifier(config.num_labels)
+
+    fake("torchvision")
+    fake("torchvision.models", list_models=lambda: ["resnet18"], get_model=get_model)
+    fake("timm", is_model=lambda name: name == "resnet18", create_model=create_model)
+    fake(
+        "transformers",
+        AutoConfig=SimpleNamespace(for_model=for_model),
+        AutoModelForImageClassification=SimpleNamespace(from_config=from_config),
+    )
+    fake("onnxruntime", InferenceSession=FakeSession)
+
+
+def write_huggingface(folder: Path, **config: Any) -> None:
+    """Write a model as transformers saves it."""
+    state = {f"head.{key}": value for key, value in dense().state_dict().items()}
+    (folder / "model.safetensors").write_bytes(safetensors.torch.save(state))
+    members = {"model_type": "vit", "num_labels": 3, "auto_map": {"AutoConfig": "evil.Config"}} | config
+    (folder / "config.json").write_text(json.dumps(members))
+
+
+@pytest.mark.parametrize("scheme", ["torchvision", "timm"])
+@pytest.mark.usefixtures("libraries")
+def test_a_library_s_network_takes_weights_from_a_file(scheme: str, tmp_path: Path) -> None:
+    """The library builds it, the file fills it, and random numbers are left alone."""
+    source = dense()
+    (tmp_path / "w.safetensors").write_bytes(safetensors.torch.save(source.state_dict()))
+    before = torch.get_rng_state()
+    classifier = open_model(f"{scheme}:resnet18?weights=w.safetensors", DECLARED, folder=tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert classifier.specification is not None
+    assert classifier.specification.architecture == f"{scheme}:resnet18"
+    images = torch.rand(2, 1, 2, 2)
+    assert torch.equal(classifier.module(images), source(images))
+    with pytest.raises(NotFound, match=r"no model 'other'"):
+        open_model(f"{scheme}:other?weights=w.safetensors", DECLARED, folder=tmp_path)
+
+
+@pytest.mark.usefixtures("libraries")
+def test_a_transformers_folder_becomes_a_function_to_logits(tmp_path: Path) -> None:
+    """Configuration and weights are pinned together; code that the configuration names is not run."""
+    write_huggingface(tmp_path)
+    draft = draft_model("hf:.", DECLARED, tmp_path).specification
+    config = hashlib.sha256((tmp_path / "config.json").read_bytes()).hexdigest()
+    assert draft.architecture == f"hf:{config}"
+    assert load_specification(draft, tmp_path).module(torch.rand(2, 1, 2, 2)).shape == (2, 3)
+    (tmp_path / "config.json").write_text('{"model_type": "vit", "num_labels": 3, "hidden_act": "relu"}')
+    with pytest.raises(DigestMismatch, match="config"):
+        load_specification(draft, tmp_path)
+
+
+@pytest.mark.parametrize("config", ["not json", "[]", "{}", '{"model_type": "unknown", "num_labels": 3}'])
+@pytest.mark.usefixtures("libraries")
+def test_a_configuration_that_transformers_cannot_build_is_refused(tmp_path: Path, config: str) -> None:
+    """The message says what is wrong with the file."""
+    write_huggingface(tmp_path)
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(ModelError, match="config"):
+        open_model("hf:.", DECLARED, folder=tmp_path)
+
+
+@pytest.mark.usefixtures("libraries")
+def test_an_onnx_graph_is_a_classifier_in_float32(tmp_path: Path) -> None:
+    """Its logits come back as tensors, whatever the type of the images."""
+    (tmp_path / "graph.onnx").write_bytes(b"onnx graph")
+    classifier = open_model("onnx:graph.onnx", DECLARED, folder=tmp_path)
+    images = torch.rand(3, 1, 2, 2)
+    assert torch.equal(classifier.module(images), 2 * images[:, 0, 0])
+    assert classifier.module(images.double()).dtype == torch.float32
+
+
+@pytest.mark.usefixtures("libraries")
+def test_an_onnx_graph_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damage, a fixed batch and a second input are told apart."""
+    with pytest.raises(ModelError, match="no graph"):
+        OnnxNetwork(b"damaged", "graph.onnx")
+    monkeypatch.setattr(FakeSession, "batch", 1)
+    with pytest.raises(ModelError, match="dynamic first axis"):
+        OnnxNetwork(b"onnx", "graph.onnx")
+    monkeypatch.setattr(FakeSession, "num_inputs", 2)
+    with pytest.raises(ModelError, match="2 inputs"):
+        OnnxNetwork(b"onnx", "graph.onnx")
+
+
+@pytest.mark.parametrize(
+    ("uri", "module", "extra"),
+    [
+        ("torchvision:a?weights=w.pth", "torchvision.models", "torchvision"),
+        ("timm:a?weights=w.pth", "timm", "timm"),
+        ("hf:.", "transformers", "hf"),
+        ("onnx:w.pth", "onnxruntime", "onnx"),
+    ],
+)
+def test_a_missing_library_is_told_as_a_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str, module: str, extra: str
+) -> None:
+    """The refusal names the extra."""
+    monkeypatch.setitem(sys.modules, module, None)
+    write_huggingface(tmp_path)
+    torch.save(dense().state_dict(), tmp_path / "w.pth")
+    with pytest.raises(Unavailable, match=rf"pip install 'certd\[{extra}\]'"):
+        open_model(uri, DECLARED, folder=tmp_path)
+
+
+@pytest.mark.parametrize("uri", ["timm:resnet18", "torchvision:resnet18?weights=a&pretrained=1", "ftp:file"])
+def test_nothing_is_downloaded_and_no_other_source_is_known(uri: str) -> None:
+    """A library's network without a file of weights is refused, not fetched."""
+    with pytest.raises(InvalidParameter):
+        open_model(uri, DECLARED)
+
+
+def test_code_runs_only_where_that_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module is not even imported unless the caller says so."""
+    (tmp_path / "users_model.py").write_text(
+        "from pathlib import Path\nfrom torch import nn\n"
+        f"Path({str(tmp_path)!r}, 'ran').touch()\n"
+        "def make():\n    return nn.Sequential(nn.Flatten(), nn.Linear(4, 3))\n"
+        "def number():\n    return 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Forbidden, match="command line"):
+        open_model("py:users_model:make", DECLARED)
+    assert not (tmp_path / "ran").exists()
+    classifier = open_model("py:users_model:make", DECLARED, allow_code=True)
+    assert classifier.module(torch.rand(2, 1, 2, 2)).shape == (2, 3)
+    with pytest.raises(InvalidParameter, match="not a torch"):
+        open_model("py:users_model:number", DECLARED, allow_code=True)
+    for target in ("users_model:other", "no_such_module:make"):
+        with pytest.raises(NotFound, match="cannot be made"):
+            open_model(f"py:{target}", DECLARED, allow_code=True)
+
+
+@pytest.mark.parametrize(
+    ("declaration", "complaint"),
+    [
+        (Declaration(), "input shape"),
+        (Declaration(input_shape=(1, 2, 2), num_classes=3, mean=(0.0,)), "go together"),
+    ],
+)
+def test_code_does_not_say_what_it_takes_so_the_user_must(
+    monkeypatch: pytest.MonkeyPatch, declaration: Declaration, complaint: str
+) -> None:
+    """Shape and classes are declared, and a mean never without a scale."""
+    module = ModuleType("users_other_model")
+    vars(module)["make"] = dense
+    monkeypatch.setitem(sys.modules, "users_other_model", module)
+    with pytest.raises(InvalidParameter, match=complaint):
+        open_model("py:users_other_model:make", declaration, allow_code=True)
