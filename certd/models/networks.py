@@ -10,7 +10,7 @@ from certd.errors import InvalidParameter, NotFound
 from certd.models.architectures import ARCHITECTURES
 from certd.models.loaders.assignment import assign_state
 from certd.models.loaders.checkpoint import read_checkpoint
-from certd.models.loaders.huggingface import Logits, build_huggingface
+from certd.models.loaders.huggingface import read_huggingface
 from certd.models.loaders.onnx import OnnxNetwork
 from certd.models.loaders.safetensors import read_safetensors
 from certd.models.loaders.timm import build_timm
@@ -40,9 +40,13 @@ def read_network(specification: ModelSpecification, path: Path) -> nn.Module:
     data = read_weights(path, specification.sha256)
     if specification.architecture == "onnx":
         return OnnxNetwork(data, path.name)
-    network = _build(specification, path)
-    assign_state(network, read_state(data, path.name), path.name)
-    return Logits(network) if specification.architecture.startswith("hf:") else network
+    state = read_state(data, path.name)
+    scheme, _, pin = specification.architecture.partition(":")
+    if scheme == "hf":
+        return read_huggingface(path.with_name(HUGGINGFACE_CONFIG), pin, state, path.name)
+    network = _build(specification)
+    assign_state(network, state, path.name)
+    return network
 
 
 def read_state(data: bytes, name: str) -> dict[str, torch.Tensor]:
@@ -63,15 +67,13 @@ def read_state(data: bytes, name: str) -> dict[str, torch.Tensor]:
     )
 
 
-def _build(specification: ModelSpecification, path: Path) -> nn.Module:
+def _build(specification: ModelSpecification) -> nn.Module:
     scheme, _, name = specification.architecture.partition(":")
     match scheme:
         case "torchvision":
             return build_torchvision(name, specification.num_classes)
         case "timm":
             return build_timm(name, specification.input_shape, specification.num_classes)
-        case "hf":
-            return build_huggingface(path.with_name(HUGGINGFACE_CONFIG), name)
         case _:
             return _build_own(specification)
 

@@ -125,6 +125,7 @@ def test_a_stake_never_sees_the_value_it_is_placed_on(values: np.ndarray, place:
     assert (stakes_before(values, 0.05)[: place + 1] == stakes_before(changed, 0.05)[: place + 1]).all()
 
 
+@pytest.mark.statistical
 @settings(unhurried, max_examples=30)  # statsmodels collects garbage on every call, some 25 ms
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=12).map(np.array), probabilities, alphas)
 def test_holm_marks_all_that_bonferroni_marks(hits: np.ndarray, p0: float, alpha: float) -> None:

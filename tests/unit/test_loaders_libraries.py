@@ -30,6 +30,10 @@ def dense(num_classes: int = 3) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(4, num_classes))
 
 
+class InvalidProtobuf(Exception):  # noqa: N818 - the library's own name, and its own lack of ancestors
+    """Stands for what onnxruntime raises."""
+
+
 class FakeSession:
     """Stands for an onnxruntime session: its logits are the pixels of the first row, doubled."""
 
@@ -38,7 +42,7 @@ class FakeSession:
 
     def __init__(self, data: bytes, providers: list[str]) -> None:
         if not data.startswith(b"onnx"):
-            raise RuntimeError("protobuf parsing failed")
+            raise InvalidProtobuf("protobuf parsing failed")
         assert providers == ["CPUExecutionProvider"]
 
     def get_inputs(self) -> list[Any]:
@@ -50,7 +54,9 @@ class FakeSession:
         return [SimpleNamespace(name="logits")]
 
     def run(self, _outputs: None, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """Run the graph, which takes float32 only."""
+        """Run the graph, which takes float32 images of its own size only."""
+        if feed["pixels"].shape[1:] != (1, 2, 2):
+            raise InvalidProtobuf("invalid dimensions")
         assert feed["pixels"].dtype == np.float32
         return [2 * feed["pixels"][:, 0, 0]]
 
@@ -76,6 +82,15 @@ def libraries(monkeypatch: pytest.MonkeyPatch) -> None:
             super().__init__()
             self.head = dense(num_labels)
 
+        @classmethod
+        def from_pretrained(
+            cls, path: None, *, config: Any, state_dict: dict[str, torch.Tensor], output_loading_info: bool
+        ) -> tuple[nn.Module, dict[str, list[str]]]:
+            assert (path, output_loading_info) == (None, True)
+            classifier = cls(config.num_labels)
+            found = classifier.load_state_dict(state_dict, strict=False)
+            return classifier, {"missing_keys": found.missing_keys, "unexpected_keys": found.unexpected_keys}
+
         def forward(self, pixel_values: torch.Tensor) -> Any:
             return SimpleNamespace(logits=self.head(pixel_values))
 
@@ -97,6 +112,8 @@ def libraries(monkeypatch: pytest.MonkeyPatch) -> None:
         AutoModelForImageClassification=SimpleNamespace(from_config=from_config),
     )
     fake("onnxruntime", InferenceSession=FakeSession)
+    fake("onnxruntime.capi")
+    fake("onnxruntime.capi.onnxruntime_pybind11_state", InvalidProtobuf=InvalidProtobuf, version="1")
 
 
 def write_huggingface(folder: Path, **config: Any) -> None:
@@ -137,6 +154,15 @@ def test_a_transformers_folder_becomes_a_function_to_logits(tmp_path: Path) -> N
         load_specification(draft, tmp_path)
 
 
+@pytest.mark.usefixtures("libraries")
+def test_transformers_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    """The library would fill what is missing at random and go on."""
+    write_huggingface(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(safetensors.torch.save({"head.1.bias": torch.zeros(3)}))
+    with pytest.raises(ModelError, match=r"missing_keys \['head\.1\.weight'\]"):
+        open_model("hf:.", DECLARED, folder=tmp_path)
+
+
 @pytest.mark.parametrize("config", ["not json", "[]", "{}", '{"model_type": "unknown", "num_labels": 3}'])
 @pytest.mark.usefixtures("libraries")
 def test_a_configuration_that_transformers_cannot_build_is_refused(tmp_path: Path, config: str) -> None:
@@ -155,6 +181,8 @@ def test_an_onnx_graph_is_a_classifier_in_float32(tmp_path: Path) -> None:
     images = torch.rand(3, 1, 2, 2)
     assert torch.equal(classifier.module(images), 2 * images[:, 0, 0])
     assert classifier.module(images.double()).dtype == torch.float32
+    with pytest.raises(ModelError, match="does not run on"):
+        classifier.module(torch.rand(3, 1, 9, 9))
 
 
 @pytest.mark.usefixtures("libraries")

@@ -162,8 +162,8 @@ def test_soft_votes_are_summed_beside_the_hard_ones(mean_bound: str) -> None:
 
 def test_thinned_votes_follow_the_softmax() -> None:
     """Counts of drawn classes are within 5 s.e. of the summed softmax of the same draws (fixed seed)."""
-    thinned, _ = _run(plan="fixed", n=2000, votes="soft")
-    summed, _ = _run(plan="fixed", n=2000, votes="soft", mean_bound="hoeffding")
+    thinned, _ = _run(plan="fixed", n=500, votes="soft")
+    summed, _ = _run(plan="fixed", n=500, votes="soft", mean_bound="hoeffding")
     for one, other in zip(thinned.certificates, summed.certificates, strict=True):
         soft = other.record.tallies[Phase.ESTIMATION].soft
         assert soft is not None

@@ -30,9 +30,10 @@ class OnnxNetwork(nn.Module):
         super().__init__()
         self._name = name
         runtime = import_extra("onnxruntime", "onnx")
+        self._errors = _runtime_errors()
         try:
             self._session: Any = runtime.InferenceSession(data, providers=["CPUExecutionProvider"])
-        except (RuntimeError, ValueError) as error:
+        except self._errors as error:
             raise ModelError(f"{name} is no graph that onnxruntime runs: {error}.") from error
         self._input = _only_input(self._session, name)
 
@@ -41,11 +42,18 @@ class OnnxNetwork(nn.Module):
         pixels = images.detach().to("cpu", torch.float32).contiguous().numpy()
         try:
             (logits,) = self._session.run(None, {self._input: pixels})
-        except (RuntimeError, ValueError) as error:
+        except self._errors as error:
             raise ModelError(
                 f"{self._name} does not run on {tuple(images.shape)} images: {error}."
             ) from error
         return torch.from_numpy(logits).to(images.device)
+
+
+def _runtime_errors() -> tuple[type[Exception], ...]:
+    """Return what onnxruntime raises: classes of its own, which share no ancestor but ``Exception``."""
+    native = import_extra("onnxruntime.capi.onnxruntime_pybind11_state", "onnx")
+    own = [value for value in vars(native).values() if isinstance(value, type)]
+    return (RuntimeError, ValueError, *(error for error in own if issubclass(error, Exception)))
 
 
 def _only_input(session: Any, name: str) -> str:
