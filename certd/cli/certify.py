@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,9 @@ import typer
 
 from certd.cli import options
 from certd.cli.display import progress_bar, show_certificates, show_report
+from certd.cli.models import FileConventions, open_classifier
 from certd.smoothing.request import parse_request
+from certd.statistics import floor_to
 
 if TYPE_CHECKING:
     from certd.smoothing.run import Run
@@ -44,51 +47,73 @@ def certify(
     stop: Annotated[int | None, typer.Option(help="Image after the last.")] = None,
     limit: Annotated[int | None, typer.Option(help="Most images.")] = None,
     device: options.Device = "cpu",
+    preset: options.PresetName = None,
+    architecture: options.Architecture = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
     out: Annotated[Path | None, typer.Option(help="Write the run here, as Parquet.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Certify images of DATASET under MODEL with added noise, and print what is proved."""
     asked = {
         "model": model, "sigma": sigma, "noise": noise, "arithmetic": arithmetic, "norm": norm, "plan": plan,
-        "n0": n0, "n": n, "alpha": alpha, "radii": options.parse_radii(radii), "pilot": pilot,
+        "n0": n0, "n": n, "alpha": alpha, "radii": options.parse_numbers("--radii", radii), "pilot": pilot,
         "tolerance": tolerance, "radius": radius, "bound": bound, "split": False if no_split else None,
         "votes": votes, "mean_bound": mean_bound, "top_k": top_k, "seed": seed, "batch_size": batch,
     }  # fmt: skip
     selection = {"skip": skip, "start": start, "stop": stop, "limit": limit}
-    run = _run(asked, dataset, selection, device)
-    if out is not None:
-        _write(run, out)
+    try:
+        conventions = FileConventions(preset, architecture, mean, std)
+        run = _certify(_LocalJob(asked, dataset, selection, device, conventions, out, resume))
+    except KeyboardInterrupt:
+        if out is not None:
+            sys.stderr.write(f"\ninterrupted; finished images are in {out}. Add --resume to go on.\n")
+        raise
     _print(run, as_json=as_json)
 
 
-def _run(asked: dict[str, Any], dataset: str, selection: dict[str, Any], device: str) -> Run:
-    request = parse_request(asked)
-    from certd.datasets import load_dataset
-    from certd.models import load_model
+@dataclass(frozen=True, slots=True)
+class _LocalJob:
+    """What the command was asked to do."""
+
+    asked: dict[str, Any]
+    dataset: str
+    selection: dict[str, Any]
+    device: str
+    conventions: FileConventions
+    out: Path | None
+    resume: bool
+
+
+def _certify(job: _LocalJob) -> Run:
+    request = parse_request(job.asked)
+    # torch takes a second to import; a refused option should not wait for it.
+    from certd.cli.resumable import ResumableRun, stored_seed
+    from certd.datasets import open_dataset
     from certd.smoothing.certifier import Certifier
-    from certd.smoothing.run import Run
 
-    classifier = load_model(request.model, device)
-    images = load_dataset(dataset).select(**selection)
+    classifier = open_classifier(request.model, job.device, job.conventions)
+    images = open_dataset(job.dataset).select(**job.selection)
+    if request.seed is None and job.resume:
+        request = request.model_copy(update={"seed": stored_seed(job.out)})
     certification = request.resolve(classifier.reference, labelled=images.labels is not None)
-    certifier = Certifier(classifier, certification, device)
-    manifest = certifier.manifest(images.name, len(images))
-    sys.stderr.write(
-        f"{len(images)} images, sigma {request.sigma:g}, plan {certification.plan.kind}, "
-        f"seed {certification.seed}, at most {certification.plan.max_draws:,} draws an image, "
-        f"largest {manifest.norm} radius {manifest.max_radius:.4f}\n"
-    )
+    certifier = Certifier(classifier, certification, job.device)
+    run = ResumableRun(certifier.manifest(images.name, len(images)), job.out)
+    run.start(resume=job.resume)
+    _announce(run.run)
     with progress_bar(len(images) * certification.plan.max_draws, "certifying") as advance:
-        certificates = certifier.certify(images.images, images.image_ids, images.labels, advance)
-    return Run(manifest, tuple(certificates))
+        return run.go_on(certifier, images, advance)
 
 
-def _write(run: Run, out: Path) -> None:
-    from certd.smoothing.run import write_run
-
-    with out.open("wb") as stream:
-        write_run(stream, run)
-    sys.stderr.write(f"run written to {out}\n")
+def _announce(run: Run) -> None:
+    manifest, plan = run.manifest, run.manifest.certification.plan
+    done = f" ({len(run.certificates)} done before)" if run.certificates else ""
+    sys.stderr.write(
+        f"{manifest.num_images} images{done}, sigma {manifest.certification.noise.sigma:g}, "
+        f"plan {plan.kind}, seed {manifest.certification.seed}, at most {plan.max_draws:,} draws an image, "
+        f"largest {manifest.norm} radius {floor_to(manifest.max_radius, 4)}\n"
+    )
 
 
 def _print(run: Run, *, as_json: bool) -> None:

@@ -37,7 +37,7 @@ def estimate(
     """Say what certifying IMAGES images would cost and reach; the speed is measured here, briefly."""
     asked = {
         "model": model, "sigma": sigma, "noise": noise, "norm": norm, "plan": plan, "n0": n0, "n": n,
-        "alpha": alpha, "radii": options.parse_radii(radii),
+        "alpha": alpha, "radii": options.parse_numbers("--radii", radii),
     }  # fmt: skip
     request = parse_request(asked)
     from certd.models import load_model

@@ -9,8 +9,8 @@ import typer
 
 from certd.errors import InvalidParameter
 
-Model = Annotated[str, typer.Argument(help="Registered model, such as digits-cnn.")]
-DatasetName = Annotated[str, typer.Argument(help="Registered data set, such as digits.")]
+Model = Annotated[str, typer.Argument(help="Registered model, or a file or URI on this machine.")]
+DatasetName = Annotated[str, typer.Argument(help="Registered data set, or a URI such as npz:FILE.")]
 RunFile = Annotated[Path, typer.Argument(help="A run written by `certd certify --out`.")]
 Sigma = Annotated[float, typer.Option(help="Noise level, pixels in [0, 1].")]
 Noise = Annotated[str, typer.Option(help="gaussian, laplace, uniform or splitting.")]
@@ -33,17 +33,24 @@ MeanBound = Annotated[str | None, typer.Option(help="Soft votes: thinned, hoeffd
 TopK = Annotated[int | None, typer.Option("--top-k", help="Plan fixed: certify membership of the top k.")]
 Seed = Annotated[int | None, typer.Option(help="Key of the noise; drawn afresh when absent.")]
 Batch = Annotated[int | None, typer.Option(help="Rows of one forward pass.")]
+PresetName = Annotated[
+    str | None,
+    typer.Option("--preset", help="Conventions of a data set for a file: cifar10, mnist, imagenet."),
+]
+Architecture = Annotated[str | None, typer.Option(help="Architecture of a file that names none.")]
+Mean = Annotated[str | None, typer.Option(help="Mean a channel, such as 0.49,0.48,0.45.")]
+Std = Annotated[str | None, typer.Option(help="Scale a channel, such as 0.25,0.24,0.26.")]
 Device = Annotated[str, typer.Option(help="Torch device.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def parse_radii(text: str | None) -> list[float] | None:
-    """Read a list of radii separated by commas."""
+def parse_numbers(option: str, text: str | None) -> tuple[float, ...] | None:
+    """Read the numbers, separated by commas, that were given to an option."""
     if text is None:
         return None
     try:
-        return [float(part) for part in text.split(",")]
+        return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise InvalidParameter(
-            f"--radii takes numbers separated by commas, such as 0,0.25,0.5; got {text!r}."
+            f"{option} takes numbers separated by commas, such as 0,0.25,0.5; got {text!r}."
         ) from None

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 GUESSING = 0.1
 """Part of the way from guessing to perfection below which a classifier counts as guessing."""
+CLEARLY = 0.1
+"""How much better a permutation must agree than a shift, which is the simpler explanation."""
 NAMED_IN_A_WARNING = 3
 
 
@@ -26,7 +28,7 @@ def misaligned_labels(
 ) -> str | None:
     """Return a warning if the labels fit badly as they are and well under another numbering.
 
-    A shift is tried first, such as labels that count from one; then any permutation, which is fitted on every
+    Tried are shifts, such as labels that count from one, and permutations. A permutation is fitted on every
     second image and judged on the others, so that a good fit is no accident of many classes.
 
     Args:
@@ -39,29 +41,33 @@ def misaligned_labels(
     """
     if not near_chance(float(np.mean(predictions == labels)), num_classes):
         return None
-    shift = _best_shift(predictions, labels, num_classes)
-    shifted = float(np.mean((labels + shift) % num_classes == predictions))
-    if not near_chance(shifted, num_classes):
-        signed = shift if shift <= num_classes // 2 else shift - num_classes
-        return f"Labels look shifted: label + {signed} agrees with {shifted:.0%} of predictions."
-    return _permutation_warning(predictions, labels % num_classes, num_classes)
-
-
-def _best_shift(predictions: NDArray[np.int64], labels: NDArray[np.int64], num_classes: int) -> int:
-    return int(np.bincount((predictions - labels) % num_classes, minlength=num_classes).argmax())
-
-
-def _permutation_warning(
-    predictions: NDArray[np.int64], labels: NDArray[np.int64], num_classes: int
-) -> str | None:
-    confusion = np.zeros((num_classes, num_classes), dtype=np.int64)
-    np.add.at(confusion, (labels[::2], predictions[::2]), 1)
-    _, class_of = linear_sum_assignment(confusion, maximize=True)
-    agreement = float(np.mean(class_of[labels[1::2]] == predictions[1::2])) if len(labels) > 1 else 0.0
-    if near_chance(agreement, num_classes):
+    shift = np.bincount((predictions - labels) % num_classes, minlength=num_classes).argmax()
+    shifted = _agreement((np.arange(num_classes) + shift) % num_classes, predictions, labels)
+    class_of = _best_permutation(predictions[::2], labels[::2], num_classes)
+    permuted = _agreement(class_of, predictions[1::2], labels[1::2])
+    if near_chance(max(shifted, permuted), num_classes):
         return None
-    moved = [label for label in np.unique(labels) if class_of[label] != label][:NAMED_IN_A_WARNING]
+    if shifted >= permuted - CLEARLY:
+        signed = shift if shift <= num_classes // 2 else shift - num_classes
+        return f"Labels look shifted: label {signed:+d} agrees with {shifted:.0%} of predictions."
+    moved = [label for label in range(num_classes) if class_of[label] != label][:NAMED_IN_A_WARNING]
     pairs = ", ".join(f"{label} is class {class_of[label]}" for label in moved)
     return (
-        f"Labels look permuted: another numbering agrees with {agreement:.0%} of predictions (label {pairs})."
+        f"Labels look permuted: another numbering agrees with {permuted:.0%} of predictions (label {pairs})."
     )
+
+
+def _agreement(
+    class_of: NDArray[np.int64], predictions: NDArray[np.int64], labels: NDArray[np.int64]
+) -> float:
+    return float(np.mean(class_of[labels % len(class_of)] == predictions)) if len(labels) else 0.0
+
+
+def _best_permutation(
+    predictions: NDArray[np.int64], labels: NDArray[np.int64], num_classes: int
+) -> NDArray[np.int64]:
+    """Return the class of each label under the permutation that agrees with most predictions."""
+    confusion = np.zeros((num_classes, num_classes), dtype=np.int64)
+    np.add.at(confusion, (labels % num_classes, predictions), 1)
+    class_of: NDArray[np.int64] = linear_sum_assignment(confusion, maximize=True)[1]
+    return class_of

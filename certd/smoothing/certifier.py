@@ -101,6 +101,11 @@ class Certifier:
                 on_round(records)
         return [Certificate(record, self._plan.conclude(record, self.guarantee)) for record in records]
 
+    @property
+    def max_draws(self) -> int:
+        """Return the most draws that one image can cost."""
+        return self._plan.max_draws
+
     def manifest(self, dataset: str | None, num_images: int) -> Manifest:
         """Return the manifest of a run of ``num_images`` images certified here."""
         return Manifest(

@@ -45,7 +45,7 @@ def open_npz(uri: DatasetUri, path: Path, name: str) -> Dataset:
 
 def _arrays(path: Path, images: str, labels: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             if images not in archive:
                 present = ", ".join(archive) or "nothing"
                 raise UnreadableInput(

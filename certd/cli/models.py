@@ -1,0 +1,53 @@
+"""Opens what the command line names as a model: a registered one, or a file on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from certd.cli.options import parse_numbers
+
+if TYPE_CHECKING:
+    from certd.models import BaseClassifier, Declaration
+
+
+@dataclass(frozen=True, slots=True)
+class FileConventions:
+    """What a user says about a file of weights that does not say it itself."""
+
+    preset: str | None = None
+    architecture: str | None = None
+    mean: str | None = None
+    std: str | None = None
+
+    def declaration(self, name: str) -> Declaration:
+        """Return the statements about the model called ``name``."""
+        from certd.models import Declaration
+
+        return Declaration(
+            name=name,
+            preset=self.preset,
+            architecture=self.architecture,
+            mean=parse_numbers("--mean", self.mean),
+            std=parse_numbers("--std", self.std),
+        )
+
+
+def open_classifier(model: str, device: str, conventions: FileConventions) -> BaseClassifier:
+    """Return the classifier that ``model`` names.
+
+    A URI or an existing file is opened as such, and may name the user's own code; anything else is looked up.
+
+    Args:
+        model: A registered name, a file, or a URI such as ``onnx:FILE`` or ``py:module:factory``.
+        device: A torch device name.
+        conventions: What is known about a file that does not say it itself.
+    """
+    from certd.models import load_model, open_model
+
+    registered = "@sha256:" in model or (":" not in model and not Path(model).is_file())
+    if registered:
+        return load_model(model, device)
+    declaration = conventions.declaration(Path(model.rpartition(":")[2]).stem)
+    return open_model(model, declaration, device, allow_code=True)

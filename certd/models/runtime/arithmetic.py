@@ -1,0 +1,68 @@
+"""How a base classifier is asked to run, and how it did run: a part of a certificate. Needs no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Dtype = Literal["float32", "bfloat16"]
+
+
+class ExecutionArithmetic(BaseModel):
+    """How a base classifier is to be executed.
+
+    Rounding differs between any two of these, so each names another base classifier: a certificate holds for
+    the one that drew its counts.
+
+    Attributes:
+        dtype: Type of weights and activations.
+        fold: Fold normalisation and batch-norms into the layers beside them, where that is exact.
+        channels_last: Lay images out with the channels innermost, where there are convolutions over images.
+        compiled: Compile; see ``certd.models.runtime.compilation.worth_compiling``.
+        tf32: Let CUDA round the factors of float32 products to 10 bits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dtype: Dtype = "float32"
+    fold: bool = True
+    channels_last: bool = True
+    compiled: bool = False
+    tf32: bool = False
+
+
+class Execution(BaseModel):
+    """How a base classifier was executed; two equal records on one model round alike.
+
+    Attributes:
+        device: A torch device name.
+        processor: The accelerator's name, or the instruction set that the processor's kernels use.
+        dtype: Type of weights and activations.
+        normalisation_folded: Whether the first layer holds the division by 255 and by the scale.
+        batch_norms_folded: Batch-norms that the layer before them took in.
+        batch_norms_left: Batch-norms that run as they are.
+        channels_last: Whether channels are innermost.
+        compiled: Whether torch's compiler made the kernels.
+        tf32: Whether CUDA may round the factors of float32 products to 10 bits.
+        deterministic: Whether torch refuses algorithms whose result depends on timing.
+        batch_size: Rows of every forward pass.
+        threads: Threads that share one operation on the processor.
+        torch: Version of torch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: str
+    processor: str
+    dtype: Dtype
+    normalisation_folded: bool
+    batch_norms_folded: int = Field(ge=0)
+    batch_norms_left: int = Field(ge=0)
+    channels_last: bool
+    compiled: bool
+    tf32: bool
+    deterministic: bool
+    batch_size: int = Field(ge=1)
+    threads: int = Field(ge=1)
+    torch: str

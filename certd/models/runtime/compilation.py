@@ -1,0 +1,50 @@
+"""Compile a network for one batch shape, where the job is long enough to earn it back."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+COMPILE_SECONDS = 60.0
+LEAST_GAIN = 0.1
+
+
+def worth_compiling(
+    draws_expected: int,
+    seconds_a_draw: float,
+    compile_seconds: float = COMPILE_SECONDS,
+    gain: float = LEAST_GAIN,
+) -> bool:
+    """Return whether compiling first would end a job sooner.
+
+    Never for a job that would be over before the compilation: the gain is a share of the job.
+
+    Args:
+        draws_expected: Draws the job will need, at least 0.
+        seconds_a_draw: Time of one draw without compiling.
+        compile_seconds: Time that compiling takes.
+        gain: Share of the drawing time that compiling saves, in [0, 1].
+    """
+    return draws_expected * seconds_a_draw * gain > compile_seconds
+
+
+def keep_compilations(folder: Path) -> None:
+    """Let this process, and those it starts, keep compiled kernels in ``folder`` and look for them there."""
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
+
+
+def compiled(network: nn.Module, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Return ``network`` with its kernels compiled at the first call, for the shape of that call alone.
+
+    On CUDA a call replays a recorded graph, and the next call overwrites what it returned.
+    """
+    options: dict[str, str | int | bool] = {"freezing": True, "triton.cudagraphs": device.type == "cuda"}
+    return torch.compile(network, dynamic=False, options=options)

@@ -1,0 +1,43 @@
+"""The process-wide switches of torch that decide how numbers are rounded, set for as long as they are needed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch.backends import cudnn
+from torch.utils import deterministic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def numerics(*, tf32: bool) -> Iterator[None]:
+    """Run without gradients and with repeatable algorithms; give back the switches as they were.
+
+    The trap these switches hold: cuDNN uses TF32 for convolutions unless told otherwise, whatever is set for
+    products of matrices; and deterministic mode fills fresh memory with NaN unless told otherwise.
+
+    Args:
+        tf32: Whether CUDA may round the factors of float32 products to 10 bits.
+    """
+    precision, mode = torch.get_float32_matmul_precision(), torch.get_deterministic_debug_mode()
+    filling = deterministic.fill_uninitialized_memory
+    try:
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        torch.set_deterministic_debug_mode("error")
+        deterministic.fill_uninitialized_memory = False
+        with _cudnn(tf32=tf32), torch.inference_mode():
+            yield
+    finally:
+        deterministic.fill_uninitialized_memory = filling
+        torch.set_deterministic_debug_mode(mode)
+        torch.set_float32_matmul_precision(precision)
+
+
+@contextmanager
+def _cudnn(*, tf32: bool) -> Iterator[None]:
+    with cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=tf32):
+        yield

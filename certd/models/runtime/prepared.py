@@ -1,0 +1,78 @@
+"""A base classifier that is ready to run, together with the record of how it runs."""
+
+from __future__ import annotations
+
+from math import prod
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import torch
+
+from certd.errors import OutOfMemory
+from certd.models.runtime.numerics import numerics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from certd.models.runtime.arithmetic import Execution
+
+
+class PreparedClassifier:
+    """The base classifier as executed.
+
+    Attributes:
+        input_shape: Channel, height and width.
+        execution: How it is executed; what a certificate has to name.
+    """
+
+    def __init__(
+        self, network: Callable[[Tensor], Tensor], input_shape: tuple[int, int, int], execution: Execution
+    ) -> None:
+        self._network = network
+        self.input_shape = input_shape
+        self.execution = execution
+
+    def __call__(self, noisy: Tensor) -> Tensor:
+        """Classify noisy images.
+
+        Neither the logits' shape nor their values are checked here.
+
+        Args:
+            noisy: On the scale 0..255, as the noise source writes them; contiguous, float32 or of the type of
+                execution, ``[batch_size, dimension]``.
+
+        Returns:
+            Logits, float32[batch_size, class]. Where compiled for CUDA, valid until the next call.
+        """
+        with numerics(tf32=self.execution.tf32):
+            return self._network(noisy)
+
+    def buffer(self) -> Tensor:
+        """Return uninitialised memory for one batch: float32 on the processor, else as narrow as executed."""
+        execution = self.execution
+        dtype = torch.float32 if execution.device == "cpu" else getattr(torch, execution.dtype)
+        return torch.empty(
+            (execution.batch_size, prod(self.input_shape)), dtype=dtype, device=execution.device
+        )
+
+    def seconds_a_batch(self, repeats: int = 3) -> float:
+        """Measure one forward pass: the median of several, after one that does not count.
+
+        Raises:
+            OutOfMemory: If it does not fit the device.
+        """
+        try:
+            noisy = self.buffer().fill_(127.0)
+            return median([self._seconds(noisy) for _ in range(repeats + 1)][1:])
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(
+                f"A batch of {self.execution.batch_size} does not fit {self.execution.device}."
+            ) from error
+
+    def _seconds(self, noisy: Tensor) -> float:
+        start = perf_counter()
+        self(noisy).sum().item()  # waits for the device
+        return perf_counter() - start
