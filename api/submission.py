@@ -36,7 +36,7 @@ class Submission:
         Raises:
             InvalidRequest: If the job cannot be done as asked; nothing is stored then.
         """
-        model = find_model(self.request.model)
+        model = find_model(self.request.model, registry=self.services.settings.models)
         inputs = self._inputs(model)
         certification = self.request.resolve(model.reference, labelled=inputs.labels is not None)
         plan = certification.plan
@@ -82,7 +82,7 @@ class Submission:
     def _named(self, model: ModelSpecification) -> Inputs:
         if self.request.labels is not None:
             raise InvalidParameter("A data set brings its own labels; leave `labels` out.", pointer="/labels")
-        whole = load_dataset(self.request.dataset or "")
+        whole = load_dataset(self.request.dataset or "", registry=self.services.settings.datasets)
         chosen = whole.select(
             skip=self.request.skip,
             start=self.request.start,

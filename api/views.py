@@ -21,7 +21,7 @@ def job_view(services: Services, job: Job) -> JobView:
     certification = job.certification
     progress = services.board.job(job.id, job.inputs.num_images, certification.plan.max_draws)
     status = outcome.status if outcome else _status(services, job)
-    shape = find_model(certification.model).input_shape
+    shape = find_model(certification.model, registry=services.settings.models).input_shape
     guarantee = Guarantee.of(certification.noise, certification.norm, shape)
     return JobView(
         id=job.id,

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(
         default=None, description="redis:// or unix:// URL; None for the embedded server"
     )
+    models: Path | None = Field(default=None, description="The operator's models.yaml, beside the built-ins")
+    datasets: Path | None = Field(default=None, description="The operator's datasets.yaml")
     host: str = Field(default="127.0.0.1", description="Address the API binds")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API binds; 0 picks a free one")
     max_body_bytes: int = Field(default=256 * 2**20, ge=1, description="Largest request body")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from certd.datasets import load_dataset
 from certd.jobs.progress import ShardProgress
 from certd.smoothing.certifier import Certifier
 from certd.smoothing.run import Run
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from certd.jobs.shards import Shard
     from certd.jobs.storage import JobStorage
     from certd.smoothing.draws import Record
+    from workers.datasets import DatasetCache
     from workers.models import ModelCache
 
 PROGRESS_SECONDS = 0.25
@@ -32,10 +32,18 @@ CHECKPOINT_SECONDS = 2.0
 class ShardWork:
     """Certifies shards. The same shard always gives the same file, whoever does it and however often."""
 
-    def __init__(self, storage: JobStorage, board: ProgressBoard, models: ModelCache, device: str) -> None:
+    def __init__(
+        self,
+        storage: JobStorage,
+        board: ProgressBoard,
+        models: ModelCache,
+        datasets: DatasetCache,
+        device: str,
+    ) -> None:
         self._storage = storage
         self._board = board
         self._models = models
+        self._datasets = datasets
         self._device = device
 
     def run(self, job: Job, index: int) -> tuple[Run, int]:
@@ -52,7 +60,7 @@ class ShardWork:
         saved = self._storage.read_checkpoint(job.id, index)
         done_before = sum(record.total_draws for record in saved or ())
         certificates = certifier.certify(
-            _pixels(job, inputs, part),
+            self._pixels(job, inputs, part),
             inputs.image_ids[part],
             None if inputs.labels is None else inputs.labels[part],
             self._report(job, shard, done_before),
@@ -65,6 +73,13 @@ class ShardWork:
         progress = ShardProgress.of(run)
         self._board.report(job.id, index, progress)
         return run, progress.draws_done - done_before
+
+    def _pixels(self, job: Job, inputs: Inputs, part: slice) -> NDArray[np.uint8]:
+        """Return the pixels of some images of the job: uploaded ones, or those of its data set."""
+        if inputs.images is not None:
+            return inputs.images[part]
+        images = self._datasets.get(job.inputs.dataset or "").images
+        return images[inputs.image_ids[part].astype(np.intp)]
 
     def _save(self, job: Job, index: int) -> Callable[[Sequence[Record]], None]:
         """Return a callback that stores now and then how far the images are."""
@@ -90,12 +105,3 @@ class ShardWork:
                 self._board.report(job.id, shard.index, ShardProgress(0, 0, draws_done))
 
         return on_draws
-
-
-def _pixels(job: Job, inputs: Inputs, part: slice) -> NDArray[np.uint8]:
-    """Return the pixels of some images of the job: uploaded ones, or those of its data set."""
-    if inputs.images is not None:
-        return inputs.images[part]
-    if job.inputs.dataset is None:
-        raise AssertionError("a job has uploaded images or a data set")
-    return load_dataset(job.inputs.dataset).images[inputs.image_ids[part].astype(np.intp)]

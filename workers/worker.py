@@ -19,6 +19,7 @@ from certd.jobs.queue import ACTOR, LOW, QUEUES, ShardQueue, connect, make_broke
 from certd.jobs.reconcile import Reconciler
 from certd.jobs.storage import JobStorage
 from certd.jobs.workforce import Workforce
+from workers.datasets import DatasetCache
 from workers.models import ModelCache
 from workers.pulse import Pulse
 from workers.shards import ShardWork
@@ -55,7 +56,8 @@ class WorkerProcess:
         dispatcher = Dispatcher(storage, redis, ShardQueue(broker), 2 * settings.heartbeat_seconds)
         worker_id = f"worker_{uuid4().hex[:12]}"
         self._pulse = Pulse(Workforce(redis), worker_id, settings.device)
-        work = ShardWork(storage, board, ModelCache(settings.device), settings.device)
+        models = ModelCache(settings.device, settings.models)
+        work = ShardWork(storage, board, models, DatasetCache(settings.datasets), settings.device)
         tasks = Tasks(storage, redis, board, dispatcher, work, self._pulse, settings.max_attempts)
         dramatiq.actor(actor_name=ACTOR, queue_name=LOW, broker=broker)(tasks.certify_shard)
         self._reconciler = Reconciler(storage, redis, dispatcher, board)

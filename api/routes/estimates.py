@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/estimate", tags=["jobs"])
 @router.post("")
 def estimate_job(request: EstimateRequest, services: Provided) -> EstimateView:
     """Say what a job would cost and reach; settings that cannot certify are refused as on submission."""
-    model = find_model(request.model)
+    model = find_model(request.model, registry=services.settings.models)
     certification = request.resolve(model.reference, labelled=request.labelled)
     guarantee = Guarantee.of(certification.noise, certification.norm, model.input_shape)
     speed = services.draws_per_second(model.reference)

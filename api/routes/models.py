@@ -5,15 +5,18 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.schemas import ModelList, ModelView
+from api.services import Provided
 from certd.models import ModelSpecification, find_model, model_names
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
 @router.get("")
-def list_models() -> ModelList:
+def list_models(services: Provided) -> ModelList:
     """List what can be certified. Models are registered by operators and never arrive by HTTP."""
-    return ModelList(models=[_view(find_model(name)) for name in model_names()])
+    registry = services.settings.models
+    names = model_names(registry=registry)
+    return ModelList(models=[_view(find_model(name, registry=registry)) for name in names])
 
 
 def _view(model: ModelSpecification) -> ModelView:

@@ -9,6 +9,7 @@ import typer
 from certd.cli.certify import certify
 from certd.cli.estimate import estimate
 from certd.cli.recompute import recompute
+from certd.cli.registry import app as models_app
 from certd.cli.report import report
 from certd.cli.verify import verify
 from certd.errors import CertdError, InvalidRequest, NotFound
@@ -18,6 +19,7 @@ USAGE, FAILED, INTERRUPTED = 2, 1, 130
 app = typer.Typer(
     help="Certify image classifiers by randomized smoothing.", no_args_is_help=True, add_completion=False
 )
+app.add_typer(models_app, name="models")
 for command in (certify, estimate, report, recompute, verify):
     app.command()(command)
 

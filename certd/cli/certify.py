@@ -13,6 +13,7 @@ import typer
 from certd.cli import options
 from certd.cli.display import progress_bar, show_certificates, show_report
 from certd.cli.models import FileConventions, open_classifier
+from certd.settings import load_settings
 from certd.smoothing.request import parse_request
 from certd.statistics import floor_to
 
@@ -94,7 +95,7 @@ def _certify(job: _LocalJob) -> Run:
     from certd.smoothing.certifier import Certifier
 
     classifier = open_classifier(request.model, job.device, job.conventions)
-    images = open_dataset(job.dataset).select(**job.selection)
+    images = open_dataset(job.dataset, registry=load_settings().datasets).select(**job.selection)
     if request.seed is None and job.resume:
         request = request.model_copy(update={"seed": stored_seed(job.out)})
     certification = request.resolve(classifier.reference, labelled=images.labels is not None)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certd.cli.options import parse_numbers
+from certd.settings import load_settings
 
 if TYPE_CHECKING:
     from certd.models import BaseClassifier, Declaration
@@ -48,6 +49,6 @@ def open_classifier(model: str, device: str, conventions: FileConventions) -> Ba
 
     registered = "@sha256:" in model or (":" not in model and not Path(model).is_file())
     if registered:
-        return load_model(model, device)
+        return load_model(model, device, registry=load_settings().models)
     declaration = conventions.declaration(Path(model.rpartition(":")[2]).stem)
     return open_model(model, declaration, device, allow_code=True)

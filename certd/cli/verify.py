@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from certd.cli import options
+from certd.cli.models import FileConventions, open_classifier
 from certd.cli.runs import open_run
 from certd.errors import InvalidParameter
+from certd.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,12 +26,16 @@ def verify(
     dataset: Annotated[
         str | None, typer.Option(help="Where the images are, if the run does not say.")
     ] = None,
+    model: Annotated[str | None, typer.Option(help="The model's file, if it is not registered.")] = None,
+    preset: options.PresetName = None,
+    architecture: options.Architecture = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
     sample: Annotated[int | None, typer.Option(help="Draw only so many images again.")] = None,
     seed: Annotated[int, typer.Option(help="Chooses the sample.")] = 0,
     device: options.Device = "cpu",
 ) -> None:
     """Draw the images of FILE again from its seed and compare the counts exactly; exit 1 if any differs."""
-    from certd.models import load_model
     from certd.smoothing.certifier import Certifier
     from certd.smoothing.verification import verify as draw_again
 
@@ -38,7 +44,9 @@ def verify(
     if name is None:
         raise InvalidParameter("The run was made from uploaded images; name their data set with --dataset.")
     certification = run.manifest.certification
-    certifier = Certifier(load_model(certification.model, device), certification, device)
+    conventions = FileConventions(preset, architecture, mean, std)
+    classifier = open_classifier(model or certification.model, device, conventions)
+    certifier = Certifier(classifier, certification, device)
     found = draw_again(run, certifier, _images(name), sample, seed)
     if found.difference is not None:
         print(f"DIFFERS: {found.difference} ({found.num_images} drawn again)")
@@ -47,7 +55,9 @@ def verify(
 
 
 def _images(name: str) -> Callable[[int], NDArray[np.uint8]]:
-    from certd.datasets import load_dataset
+    import numpy as np
 
-    images = load_dataset(name).images
-    return lambda image_id: images[image_id]
+    from certd.datasets import open_dataset
+
+    images = open_dataset(name, registry=load_settings().datasets).images
+    return lambda image_id: images[np.array([image_id])][0]

@@ -71,7 +71,7 @@ def predict(module: nn.Module, images: torch.Tensor) -> NDArray[np.int64]:
 
 
 def _normalisation_doubts(module: nn.Module, trial: Trial) -> Iterator[str]:
-    """Doubt a normalisation if another recognises more, by three standard errors of the difference."""
+    """Doubt a normalisation if another recognises more by three standard errors of the difference."""
     if not isinstance(module, Normalized):
         return
     found = {
@@ -97,8 +97,8 @@ def _label_doubts(trial: Trial, num_classes: int) -> Iterator[str]:
     if near_chance(trial.clean_accuracy, num_classes):
         yield (
             misaligned_labels(trial.clean, trial.labels, num_classes)
-            or f"Accuracy without noise is {trial.clean_accuracy:.1%}, close to guessing: check normalisation, "
-            "the order of colour channels, and what the labels mean."
+            or f"Accuracy without noise is {trial.clean_accuracy:.1%}, close to guessing: check the "
+            "normalisation, the order of colour channels, and what the labels mean."
         )
 
 

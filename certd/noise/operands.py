@@ -9,6 +9,8 @@ import torch
 from certd.errors import InvalidParameter, ShapeMismatch
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from torch import Tensor
 
 MAX_SEED = (1 << 64) - 1
@@ -24,14 +26,34 @@ def check_seed(seed: int) -> None:
         raise InvalidParameter(f"A seed lies in [0, 2**64); got {seed}.")
 
 
-def check_operands(pixels: Tensor, image_ids: Tensor, rows: Tensor, draws: Tensor, out: Tensor) -> None:
+def check_operands(  # noqa: PLR0913 - what a kernel reads and writes
+    pixels: Tensor,
+    image_ids: Tensor,
+    rows: Tensor,
+    draws: Tensor,
+    out: Tensor,
+    *,
+    written: Collection[torch.dtype] = (torch.float32,),
+) -> None:
     """Refuse wrong types, devices, layouts, shapes and row indices; any type of ``pixels`` passes.
+
+    The trap: on an accelerator row indices are not looked at, since that would wait for the device; what runs
+    there must itself be safe against a row that names no image.
+
+    Args:
+        pixels: See ``NoiseSource.perturb``, as for the next three.
+        image_ids: One an image.
+        rows: One a noisy copy.
+        draws: One a noisy copy.
+        out: What is written to.
+        written: Types that ``out`` may have.
 
     Raises:
         InvalidParameter: If a tensor has the wrong type, lies on another device or is not contiguous.
         ShapeMismatch: If the shapes disagree, or a row names no image.
     """
-    expected = (pixels.dtype, torch.uint64, torch.int64, torch.uint32, torch.float32)
+    into = out.dtype if out.dtype in written else next(iter(written))
+    expected = (pixels.dtype, torch.uint64, torch.int64, torch.uint32, into)
     for tensor, dtype in zip((pixels, image_ids, rows, draws, out), expected, strict=True):
         if (tensor.dtype, tensor.device) != (dtype, pixels.device) or not tensor.is_contiguous():
             raise InvalidParameter(
@@ -42,5 +64,5 @@ def check_operands(pixels: Tensor, image_ids: Tensor, rows: Tensor, draws: Tenso
         raise ShapeMismatch("There must be one id an image, and one row index and one draw a noisy copy.")
     if pixels.shape[1:] != out.shape[1:]:
         raise ShapeMismatch(f"Images of shape {tuple(pixels.shape[1:])} do not fill {tuple(out.shape[1:])}.")
-    if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < len(pixels):
+    if rows.device.type == "cpu" and len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < len(pixels):
         raise ShapeMismatch(f"A row names an image outside the {len(pixels)} that were given.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -11,9 +14,16 @@ from certd.noise import cpu, reference
 from certd.noise.operands import check_operands, check_seed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from certd.noise.quantized import QuantizedNoise
+
+    Kernel = Callable[[Tensor, Tensor, Tensor, Tensor, int, QuantizedNoise, Tensor], None]
+
+NUMBA_WRITES = (torch.float32,)
+KERNELS_WRITE = (torch.float32, torch.bfloat16)
 
 
 class NoiseSource(Protocol):
@@ -34,11 +44,13 @@ class NoiseSource(Protocol):
             image_ids: Name of each image, uint64[image].
             rows: Which image each row shows, int64[row], in [0, image).
             draws: Draw index of each row, uint32[row].
-            out: Receives the noisy copies, float32[row, ...], on the device of ``pixels``.
+            out: Receives the noisy copies, float32[row, ...], on the device of ``pixels``. Quantised noise
+                takes bfloat16 too, except on the CPU.
 
         Raises:
             InvalidParameter: If a tensor has the wrong type or is not contiguous.
-            ShapeMismatch: If the shapes disagree, or a row names no image.
+            ShapeMismatch: If the shapes disagree, or a row names no image; on CUDA such a row of quantised
+                noise becomes NaN instead.
         """
 
 
@@ -62,14 +74,26 @@ class QuantizedNoiseSource:
 
     def perturb(self, pixels: Tensor, image_ids: Tensor, rows: Tensor, draws: Tensor, out: Tensor) -> None:
         """Write ``pixels[rows] + K``; see ``NoiseSource.perturb``."""
-        check_operands(pixels, image_ids, rows, draws, out)
+        device = pixels.device.type
+        check_operands(
+            pixels, image_ids, rows, draws, out, written=NUMBA_WRITES if device == "cpu" else KERNELS_WRITE
+        )
         if pixels.dtype != torch.uint8:
             raise InvalidParameter(
                 f"The grid's images are uint8; got {pixels.dtype}. Use float noise off it."
             )
         clean, noisy = pixels.flatten(1), out.view(len(out), -1)
-        if pixels.device.type == "cpu":
+        if device == "cpu":
             views = (clean.numpy(), image_ids.numpy(), rows.numpy(), draws.numpy())
             cpu.perturb(*views, self.seed, self.noise, noisy.numpy())
         else:
-            reference.perturb(clean, image_ids, rows, draws, self.seed, self.noise, noisy)
+            kernel = _accelerated(device)
+            kernel(clean, image_ids, rows, draws, self.seed, self.noise, noisy)
+
+
+@lru_cache
+def _accelerated(device: str) -> Kernel:
+    """Return the fastest kernel that can be imported for a kind of device; all write the same bits."""
+    if device == "cuda" and find_spec("triton") is not None:
+        return import_module("certd.noise.cuda").perturb  # type: ignore[no-any-return]
+    return reference.perturb

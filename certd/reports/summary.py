@@ -7,18 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from certd.reports.accuracy import certified_accuracy, radius_grid
+from certd.reports.guarantees import guarantees
 from certd.reports.pa_distribution import quantiles
 from certd.reports.radius import average_certified_radius
 
 if TYPE_CHECKING:
     from certd.smoothing.run import Run
-
-GUARANTEE = (
-    "For each image by itself, and with probability at least 1 - alpha over the draws of the noise, the "
-    "smoothed classifier returns the predicted class on every input within the certified radius. The "
-    "statement is about the smoothed classifier of the base classifier as executed, not about the base "
-    "classifier; over m images about alpha * m such statements may be false."
-)
 
 
 def summarize(run: Run) -> dict[str, Any]:
@@ -42,7 +36,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "abstention_rate": float(abstained.mean()),
         "max_radius": run.manifest.max_radius,
         "total_draws": sum(certificate.record.total_draws for certificate in run.certificates),
-        "guarantees": [GUARANTEE],
+        "guarantees": guarantees(run),
         "manifest": run.manifest.model_dump(mode="json"),
     }
 

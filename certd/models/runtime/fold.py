@@ -10,7 +10,13 @@ import torch
 
 from certd.models.runtime.batch_norm import count_batch_norms, fold_batch_norms
 from certd.models.runtime.layers import UNTRACEABLE, Layers
-from certd.models.runtime.normalisation import LEVELS, Centring, Normalisation, fold_scale, split_normalisation
+from certd.models.runtime.normalisation import (
+    LEVELS,
+    Centring,
+    Normalisation,
+    fold_scale,
+    split_normalisation,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -1,0 +1,125 @@
+"""``certd models``: what an operator has registered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from certd.cli import options
+from certd.cli.models import FileConventions, open_classifier
+from certd.errors import InvalidParameter
+from certd.settings import load_settings
+
+Registry = Annotated[
+    Path | None, typer.Option("--registry", help="The models.yaml to use; by default CERTD_MODELS.")
+]
+Name = Annotated[str, typer.Argument(help="Name of the model.")]
+
+app = typer.Typer(help="Register, list, inspect and remove models.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(registry: Registry = None, as_json: options.AsJson = False) -> None:
+    """List the built-in models and those of the registry."""
+    from certd.models import find_model, model_names
+
+    path = registry or load_settings().models
+    found = [find_model(name, registry=path) for name in model_names(registry=path)]
+    if as_json:
+        print(
+            json.dumps([{**model.model_dump(mode="json"), "reference": model.reference} for model in found])
+        )
+        return
+    table = Table("name", "architecture", "input", "classes", "training sigma", "description", box=None)
+    for model in found:
+        shape = "x".join(str(size) for size in model.input_shape)
+        sigma = "" if model.training_sigma is None else f"{model.training_sigma:g}"
+        table.add_row(model.name, model.architecture, shape, str(model.num_classes), sigma, model.description)
+    Console().print(table)
+
+
+@app.command()
+def register(
+    name: Name,
+    file: Annotated[str, typer.Argument(help="File of weights, or URI such as onnx:FILE, on this machine.")],
+    registry: Registry = None,
+    preset: options.PresetName = None,
+    architecture: options.Architecture = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    training_sigma: Annotated[float | None, typer.Option(help="Noise level of its training.")] = None,
+) -> None:
+    """Write FILE into the registry as NAME, after it was loaded once; says what had to be assumed."""
+    from dataclasses import replace
+
+    from certd.models import draft_model, load_model, register_model
+
+    path = _required(registry)
+    declaration = FileConventions(preset, architecture, mean, std).declaration(name)
+    draft = draft_model(file, replace(declaration, training_sigma=training_sigma), path.parent)
+    register_model(path, draft.specification)
+    try:
+        load_model(name, registry=path)
+    except BaseException:
+        _forget(path, name)
+        raise
+    for note in draft.notes:
+        print(note)
+    print(f"registered {draft.specification.reference} in {path}")
+
+
+@app.command()
+def inspect(
+    model: options.Model,
+    dataset: options.DatasetName,
+    sigma: options.Sigma,
+    images: Annotated[int, typer.Option(help="Most images to look at.")] = 500,
+    preset: options.PresetName = None,
+    architecture: options.Architecture = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Measure MODEL on a sample of DATASET, clean and under noise, and warn of what looks wrong."""
+    from certd.datasets import open_dataset
+    from certd.models import inspect_model
+
+    classifier = open_classifier(model, "cpu", FileConventions(preset, architecture, mean, std))
+    found = inspect_model(classifier, open_dataset(dataset), sigma, num_images=images)
+    if as_json:
+        print(json.dumps(asdict(found)))
+        return
+    shape = "x".join(str(size) for size in found.input_shape)
+    print(f"model                {found.reference}")
+    print(f"input                {shape}, {found.num_classes} classes, {found.num_parameters:,} weights")
+    print(f"arithmetic           {found.arithmetic}")
+    print(f"accuracy, clean      {found.clean_accuracy:.4f} of {found.num_images} images")
+    print(f"accuracy, noisy      {found.noisy_accuracy:.4f} at sigma {found.sigma:g}")
+    for warning in found.warnings:
+        print(f"warning              {warning}")
+
+
+@app.command()
+def remove(name: Name, registry: Registry = None) -> None:
+    """Take NAME out of the registry; its file stays."""
+    _forget(_required(registry), name)
+    print(f"removed {name}")
+
+
+def _required(registry: Path | None) -> Path:
+    path = registry or load_settings().models
+    if path is None:
+        raise InvalidParameter("Say which registry: --registry models.yaml, or set CERTD_MODELS.")
+    return path
+
+
+def _forget(registry: Path, name: str) -> None:
+    from certd.models import unregister_model
+
+    unregister_model(registry, name)

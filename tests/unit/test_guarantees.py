@@ -1,0 +1,86 @@
+"""What a report says about a whole set: each number with the sentence that makes it true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from certd.reports.guarantees import guarantees
+from certd.smoothing import Certificate, Draws, Manifest, Phase, Record, Run, parse_request
+from certd.smoothing.manifest import Arithmetic
+
+MODEL = "m@sha256:" + "0" * 64
+
+
+def _run(hits: list[int], *, labelled: bool = True, **options: Any) -> Run:
+    """Return a run in which image i has ``hits[i]`` of 1000 estimation draws for class 0."""
+    asked = {"model": "m", "sigma": 0.5, "plan": "fixed", "n0": 10, "n": 1000, "seed": 1, **options}
+    certification = parse_request(asked).resolve(MODEL, labelled=labelled)
+    manifest = Manifest(
+        certification=certification,
+        dataset=None,
+        num_images=len(hits),
+        input_shape=(1, 2, 2),
+        num_classes=2,
+        norm="l2",
+        max_radius=1.2316314,
+        arithmetic=Arithmetic(dtype="float32", device="cpu", tf32=False),
+        versions={},
+    )
+    certificates = []
+    for i, k in enumerate(hits):
+        record = Record(i, "0" * 64, 0 if labelled else None)
+        record = record.observe(Draws(Phase.SELECTION, 0, 10), np.array([10, 0]))
+        record = record.observe(Draws(Phase.ESTIMATION, 0, 1000), np.array([k, 1000 - k]))
+        certificates.append(Certificate(record, certification.plan.conclude(record, manifest.guarantee)))
+    return Run(manifest, tuple(certificates))
+
+
+def _named(run: Run) -> dict[str, dict[str, Any]]:
+    return {statement["name"]: statement for statement in guarantees(run)}
+
+
+def test_every_statement_has_a_level_and_a_sentence() -> None:
+    """A number without the words that make it true is no statement."""
+    for statement in guarantees(_run([1000, 990, 900, 700, 300] * 20)):
+        assert 0 < statement["level"] < 1
+        assert len(statement["sentence"]) > 60
+        assert statement["sentence"].endswith(".")
+
+
+def test_the_bounds_lie_below_what_was_observed() -> None:
+    """The curves of these images and of the population never lie above the plain shares."""
+    run = _run([1000, 990, 900, 700, 300] * 20)
+    radii = np.array([c.conclusion.radius for c in run.certificates])
+    plain = [float(np.mean((radii >= r) & (radii > 0))) for r in (0, 0.25, 0.5, 0.75, 1.0, 1.25)]
+    for statement in guarantees(run):
+        if len(statement["values"]) == len(plain):
+            assert (np.array(statement["values"]) <= np.array(plain) + 1e-12).all()
+
+
+def test_bonferroni_certifies_less_than_each_image_by_itself() -> None:
+    """At alpha / m fewer images reach a radius; with one image it is the certificate itself."""
+    alone, together = _named(_run([900])), _named(_run([900] + [0] * 199))
+    run = _run([900])
+    radius = run.certificates[0].conclusion.radius
+    share = next(
+        v for r, v in zip((0, 0.25, 0.5, 0.75), alone["bonferroni"]["values"], strict=False) if r >= 0
+    )
+    assert share == 1.0
+    assert radius > 0.5
+    assert together["bonferroni"]["values"][0] == pytest.approx(1 / 200)
+
+
+def test_without_labels_nothing_is_said_about_accuracy() -> None:
+    """Statements about accuracy need labels."""
+    names = set(_named(_run([900, 800], labelled=False)))
+    assert {"each-image", "bonferroni", "holm"} <= names
+    assert not any("accuracy" in name or "population" in name for name in names)
+
+
+def test_float_noise_is_said_to_prove_nothing() -> None:
+    """A run whose noise was added in floating point guarantees nothing, and says so."""
+    (statement,) = guarantees(_run([900, 800], arithmetic="float"))
+    assert "not proved" in statement["sentence"]

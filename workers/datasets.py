@@ -1,0 +1,30 @@
+"""Data sets a worker keeps open: reading a large folder's listing once is enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from certd.datasets import Dataset, LazyDataset, load_dataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class DatasetCache:
+    """The data set that was used last.
+
+    Args:
+        registry: The operator's datasets.yaml, if there is one.
+    """
+
+    def __init__(self, registry: Path | None) -> None:
+        self._registry = registry
+        self._name: str | None = None
+        self._dataset: Dataset | LazyDataset | None = None
+
+    def get(self, name: str) -> Dataset | LazyDataset:
+        """Return the registered data set, opening it unless it is at hand."""
+        if self._dataset is None or name != self._name:
+            self._dataset = load_dataset(name, registry=self._registry)
+            self._name = name
+        return self._dataset
