@@ -41,7 +41,8 @@ def add_entry(path: Path, name: str, members: dict[str, Any]) -> None:
     entries = _parse(text, path.name)
     if name in entries:
         raise Conflict(f"{path.name} holds {name!r} already; remove it first.")
-    block = yaml.safe_dump({name: members}, sort_keys=False, default_flow_style=None, allow_unicode=True)
+    # ASCII alone: written as they are, some Unicode line breaks would not be read back as they were.
+    block = yaml.safe_dump({name: members}, sort_keys=False, default_flow_style=None, allow_unicode=False)
     separator = "" if not text or text.endswith("\n") else "\n"
     _replace(path, text + separator + block, entries | {name: members})
 
