@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from certd.jobs.progress import ShardProgress
-from certd.smoothing.certifier import Certifier
 from certd.smoothing.run import Run
 
 if TYPE_CHECKING:
@@ -38,13 +37,11 @@ class ShardWork:
         board: ProgressBoard,
         models: ModelCache,
         datasets: DatasetCache,
-        device: str,
     ) -> None:
         self._storage = storage
         self._board = board
         self._models = models
         self._datasets = datasets
-        self._device = device
 
     def run(self, job: Job, index: int) -> tuple[Run, int]:
         """Certify one shard and store it, going on from what an earlier attempt saved.
@@ -53,8 +50,7 @@ class ShardWork:
             The shard's certificates under the job's manifest, and the draws this attempt made.
         """
         shard = job.shards[index]
-        classifier = self._models.get(job.certification.model)
-        certifier = Certifier(classifier, job.certification, self._device)
+        certifier = self._models.certifier(job.certification)
         inputs = self._storage.read_inputs(job.id)
         part = slice(shard.start, shard.stop)
         saved = self._storage.read_checkpoint(job.id, index)

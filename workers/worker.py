@@ -57,7 +57,7 @@ class WorkerProcess:
         worker_id = f"worker_{uuid4().hex[:12]}"
         self._pulse = Pulse(Workforce(redis), worker_id, settings.device)
         models = ModelCache(settings.device, settings.models)
-        work = ShardWork(storage, board, models, DatasetCache(settings.datasets), settings.device)
+        work = ShardWork(storage, board, models, DatasetCache(settings.datasets))
         tasks = Tasks(storage, redis, board, dispatcher, work, self._pulse, settings.max_attempts)
         dramatiq.actor(actor_name=ACTOR, queue_name=LOW, broker=broker)(tasks.certify_shard)
         self._reconciler = Reconciler(storage, redis, dispatcher, board)

@@ -43,6 +43,8 @@ def certify(
     top_k: options.TopK = None,
     seed: options.Seed = None,
     batch: options.Batch = None,
+    dtype: options.DtypeName = "float32",
+    compiled: options.Compiled = False,
     skip: Annotated[int, typer.Option(help="Take every skip-th image.")] = 1,
     start: Annotated[int, typer.Option(help="First image.")] = 0,
     stop: Annotated[int | None, typer.Option(help="Image after the last.")] = None,
@@ -62,6 +64,8 @@ def certify(
         "n0": n0, "n": n, "alpha": alpha, "radii": options.parse_numbers("--radii", radii), "pilot": pilot,
         "tolerance": tolerance, "radius": radius, "bound": bound, "split": False if no_split else None,
         "votes": votes, "mean_bound": mean_bound, "top_k": top_k, "seed": seed, "batch_size": batch,
+        "dtype": dtype,
+        "compiled": compiled,
     }  # fmt: skip
     selection = {"skip": skip, "start": start, "stop": stop, "limit": limit}
     try:

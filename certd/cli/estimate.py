@@ -63,12 +63,14 @@ def _draws_per_second(classifier: BaseClassifier, certification: Certification, 
     """Time the sampler on a grey image, after one batch that warms it up."""
     import numpy as np
 
+    from certd.models.runtime.prepare import prepare
     from certd.noise.sources import open_source
     from certd.smoothing.draws import Draws, Phase
     from certd.smoothing.sampler import DrawRequest, ImageSet, Sampler
 
+    prepared = prepare(classifier, certification.execution, certification.batch_size, device)
     source = open_source(certification.noise, certification.seed)
-    sampler = Sampler(classifier, source, batch_size=certification.batch_size, device=device)
+    sampler = Sampler(prepared, source, name=classifier.name, num_classes=classifier.num_classes)
     grey = ImageSet(np.full((1, *classifier.input_shape), 127, np.uint8), np.zeros(1, np.uint64), device)
     draws = min(TRIAL_DRAWS, certification.plan.n)
     requests = [DrawRequest(0, Draws(Phase.ESTIMATION, 0, draws))]

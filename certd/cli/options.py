@@ -40,6 +40,8 @@ PresetName = Annotated[
 Architecture = Annotated[str | None, typer.Option(help="Architecture of a file that names none.")]
 Mean = Annotated[str | None, typer.Option(help="Mean a channel, such as 0.49,0.48,0.45.")]
 Std = Annotated[str | None, typer.Option(help="Scale a channel, such as 0.25,0.24,0.26.")]
+DtypeName = Annotated[str, typer.Option("--dtype", help="float32 or bfloat16; the certificate names it.")]
+Compiled = Annotated[bool, typer.Option("--compiled", help="Compile first; pays for runs of many minutes.")]
 Device = Annotated[str, typer.Option(help="Torch device.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

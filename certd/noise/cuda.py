@@ -6,6 +6,7 @@ halved until it holds none. All programs write what the compiled kernel of ``cer
 bit; bfloat16 is that, rounded to nearest even.
 """
 
+# mypy: disable-error-code="untyped-decorator"
 # ruff: noqa: PLR0913, PLR0917 - a kernel takes pointers and numbers, not objects that hold them
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch
 import triton
 import triton.language as tl
 
-from certd.noise.philox import LOW_32, MULTIPLIERS, ROUNDS, WEYL, split_words
+from certd.noise.philox import MULTIPLIERS, ROUNDS, WEYL, split_words
 from certd.noise.quantized import UNIFORM_BITS
 
 if TYPE_CHECKING:

@@ -3,6 +3,14 @@
 from certd.reports.accuracy import certified_accuracy
 from certd.reports.pa_distribution import quantiles
 from certd.reports.radius import average_certified_radius
+from certd.reports.results import Results, results_of
 from certd.reports.summary import summarize
 
-__all__ = ["average_certified_radius", "certified_accuracy", "quantiles", "summarize"]
+__all__ = [
+    "Results",
+    "average_certified_radius",
+    "certified_accuracy",
+    "quantiles",
+    "results_of",
+    "summarize",
+]

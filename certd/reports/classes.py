@@ -67,7 +67,13 @@ def by_class(
     """
     total = float(credited.sum())
     return tuple(
-        _class_row(int(label), label_counts[labels == label], draws[labels == label], credited[labels == label], total)
+        _class_row(
+            int(label),
+            label_counts[labels == label],
+            draws[labels == label],
+            credited[labels == label],
+            total,
+        )
         for label in np.unique(labels)
     )
 
@@ -90,7 +96,11 @@ def hard_images_lost(
     if not len(labels) == len(baseline) == len(present):
         raise ShapeMismatch("Both runs must hold the same images, in the same order.")
     return tuple(
-        HardImages(int(c), int((baseline & ~present)[labels == c].sum()), int((present & ~baseline)[labels == c].sum()))
+        HardImages(
+            int(c),
+            int((baseline & ~present)[labels == c].sum()),
+            int((present & ~baseline)[labels == c].sum()),
+        )
         for c in np.unique(labels)
     )
 

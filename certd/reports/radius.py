@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from certd.smoothing.guarantee import Guarantee
 
+MOST_DRAWS = 1e15
+
 
 def average_certified_radius(radii: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
     """Return the mean over all images of the radius where the prediction is correct, and 0 elsewhere.
@@ -50,20 +52,20 @@ def trivial_average_radius(share: float, draws: int, alpha: float, guarantee: Gu
     return share * guarantee.bound(draws, draws, alpha).radius
 
 
-def draws_for_trivial(average_radius: float, num_classes: int, sigma: float, alpha: float) -> int:
+def draws_for_trivial(average_radius: float, num_classes: float, sigma: float, alpha: float) -> int | None:
     """Return a budget at which the constant classifier exceeds an ACR, under Gaussian noise in l2.
 
     Args:
         average_radius: The ACR M to exceed, input units, positive.
-        num_classes: K, balanced.
+        num_classes: K for balanced classes; otherwise one over the share of the most frequent.
         sigma: Noise level, input units, positive.
         alpha: Failure probability, in (0, 1).
 
     Returns:
-        ``ceil(ln alpha / ln Phi(M K / sigma)) + 1``.
+        ``ceil(ln alpha / ln Phi(M K / sigma)) + 1``; None beyond what anyone could draw.
 
     Raises:
-        InvalidParameter: If an argument lies outside its domain, or no budget that can be drawn suffices.
+        InvalidParameter: If an argument lies outside its domain.
 
     References:
         arXiv:2410.06895, theorem 1.
@@ -71,9 +73,8 @@ def draws_for_trivial(average_radius: float, num_classes: int, sigma: float, alp
     if not (average_radius > 0 and sigma > 0 and num_classes >= 1 and 0 < alpha < 1):
         raise InvalidParameter("A trivial baseline needs an ACR and a sigma above 0 and an alpha in (0, 1).")
     log_share = float(log_ndtr(average_radius * num_classes / sigma))
-    if log_share > -1e-15:
-        raise InvalidParameter("No budget that can be drawn gives the constant classifier so large an ACR.")
-    return math.ceil(math.log(alpha) / log_share) + 1
+    beyond = log_share > math.log(alpha) / MOST_DRAWS
+    return None if beyond else math.ceil(math.log(alpha) / log_share) + 1
 
 
 def sensitivity(probability: float, sigma: float) -> float:

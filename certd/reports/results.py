@@ -30,7 +30,7 @@ class Results:
     Attributes:
         model: The base classifier, as the manifest or the log's reader names it.
         dataset: Name of the data set, or None.
-        settings: What must accompany every number: sigma, n, alpha, norm, plan and its options.
+        settings: What must accompany every number: sigma, n, alpha, norm, plan and its options, dtype.
         guarantee: What turns a bound on pA into a radius.
         requested: Images that were asked for; more than there are rows in a partial run.
         max_radius: The largest radius the plan could certify, in input units.
@@ -88,7 +88,7 @@ class Results:
         """Return whether each image is certified for its label; nowhere true without labels."""
         if self.labels is None:
             return np.zeros(len(self), dtype=np.bool_)
-        return self.certified & (self.top_classes == self.labels)
+        return np.asarray(self.certified & (self.top_classes == self.labels))
 
     @property
     def credited(self) -> NDArray[np.float64]:
@@ -125,7 +125,7 @@ def results_of(run: Run) -> Results:
     return Results(
         model=manifest.certification.model,
         dataset=manifest.dataset,
-        settings={"alpha": plan.alpha, **manifest.settings},
+        settings={"dtype": manifest.execution.dtype, **manifest.settings},
         guarantee=manifest.guarantee,
         requested=manifest.num_images,
         max_radius=manifest.max_radius,

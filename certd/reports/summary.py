@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from certd.reports.accuracy import certified_accuracy, radius_grid
+from certd.reports.accuracy import certified_counts, image_sampling_interval, radius_grid
+from certd.reports.budget_curve import average_radius_by_budget, most_frequent_share
 from certd.reports.guarantees import guarantees
-from certd.reports.pa_distribution import quantiles
-from certd.reports.radius import average_certified_radius
+from certd.reports.inequality import easy_share, uniform_easy_share
+from certd.reports.pa_distribution import correct_share_curve, histogram, quantiles
+from certd.reports.radius import average_certified_radius, draws_for_trivial
+from certd.reports.results import results_of
 
 if TYPE_CHECKING:
+    from certd.reports.results import Results
     from certd.smoothing.run import Run
+
+EASY = (0.75, 0.9, 0.99)
+INTERVAL_DELTA = 0.05
 
 
 def summarize(run: Run) -> dict[str, Any]:
@@ -24,57 +32,100 @@ def summarize(run: Run) -> dict[str, Any]:
     Returns:
         Plain values for JSON. What needs labels is None where an image has none.
     """
-    conclusions = [certificate.conclusion for certificate in run.certificates]
-    radii = np.array([conclusion.radius for conclusion in conclusions])
-    abstained = np.array([conclusion.abstained for conclusion in conclusions])
     return {
         "images": {"requested": run.manifest.num_images, "finished": len(run.certificates)},
         "settings": run.manifest.settings,
-        "pa_distribution": _pa_distribution(run),
-        "certified_accuracy": _certified_accuracy(run, radii),
-        "average_certified_radius": _average_certified_radius(run, radii),
-        "abstention_rate": float(abstained.mean()),
-        "max_radius": run.manifest.max_radius,
+        **figures_of(results_of(run)),
         "total_draws": sum(certificate.record.total_draws for certificate in run.certificates),
         "guarantees": guarantees(run),
         "manifest": run.manifest.model_dump(mode="json"),
     }
 
 
-def _pa_distribution(run: Run) -> dict[str, Any]:
-    """Return both probabilities of reports: of the tested class, and of the true label."""
-    tested = np.array([certificate.p_a_estimate for certificate in run.certificates])
+def figures_of(results: Results) -> dict[str, Any]:
+    """Return the numbers of a report that follow from the counts alone, of a run or a published log."""
     return {
-        "tested_class_quantiles": quantiles(tested),
-        "label_quantiles": quantiles(_label_shares(run)) if _labelled(run) else None,
+        "pa_distribution": _pa_distribution(results),
+        "certified_accuracy": _certified_accuracy(results),
+        "average_certified_radius": _average_certified_radius(results),
+        "abstention_rate": float((~results.certified).mean()),
+        "max_radius": results.max_radius,
+        "acr_by_budget": _by_budget(results),
+        "trivial_baseline": _trivial_baseline(results),
+        "easy_share": _easy_share(results),
     }
 
 
-def _certified_accuracy(
-    run: Run, radii: np.ndarray[Any, np.dtype[np.float64]]
-) -> list[dict[str, float]] | None:
-    if not _labelled(run):
+def grid_of(results: Results) -> list[float]:
+    """Return the radii of the tables: the declared list where the plan has one, else steps of .25."""
+    if results.declared_radii is not None:
+        return list(results.declared_radii)
+    return radius_grid(results.max_radius)
+
+
+def _pa_distribution(results: Results) -> dict[str, Any]:
+    """Return both probabilities of reports: of the tested class, and of the label."""
+    shares, labelled = results.label_shares, results.labels is not None
+    curve = correct_share_curve(results.top_counts, results.draws, results.correct)
+    return {
+        "tested_class_quantiles": quantiles(results.top_shares),
+        "label_quantiles": None if shares is None else quantiles(shares),
+        "histogram": histogram(results.top_shares if shares is None else shares).tolist(),
+        "correct_share": {"from": 0.5, "step": 0.001, "values": curve.tolist()} if labelled else None,
+        "leans_to_boundary": results.looks > 1,
+    }
+
+
+def _certified_accuracy(results: Results) -> list[dict[str, float]] | None:
+    if results.labels is None:
         return None
-    grid = radius_grid(run.manifest.max_radius)
-    shares = certified_accuracy(radii, _correct(run), grid)
-    return [{"radius": r, "certified_accuracy": float(share)} for r, share in zip(grid, shares, strict=True)]
+    grid = grid_of(results)
+    counts = certified_counts(results.radii, results.correct, grid)
+    lower, upper = image_sampling_interval(counts, len(results), INTERVAL_DELTA)
+    names = ("radius", "certified_accuracy", "interval_lower", "interval_upper")
+    rows = np.column_stack([grid, counts / len(results), lower, upper]).tolist()
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def _average_certified_radius(
-    run: Run, radii: np.ndarray[Any, np.dtype[np.float64]]
-) -> dict[str, Any] | None:
-    if not _labelled(run):
+def _average_certified_radius(results: Results) -> dict[str, Any] | None:
+    if results.labels is None:
         return None
-    return {"value": average_certified_radius(radii, _correct(run)), **run.manifest.settings}
+    return {"value": average_certified_radius(results.radii, results.correct), **results.settings}
 
 
-def _labelled(run: Run) -> bool:
-    return all(certificate.record.label is not None for certificate in run.certificates)
+def _by_budget(results: Results) -> list[dict[str, Any]] | None:
+    points = average_radius_by_budget(results)
+    return None if points is None else [asdict(point) for point in points]
 
 
-def _correct(run: Run) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    return np.array([certificate.correct is True for certificate in run.certificates])
+def _trivial_baseline(results: Results) -> dict[str, Any] | None:
+    """Return what the constant classifier earns under the same plan, and the draws with which it wins."""
+    if results.labels is None:
+        return None
+    share = most_frequent_share(results)
+    return {
+        "most_frequent_share": share,
+        "average_radius": share * results.max_radius,
+        "draws_to_exceed": _draws_to_exceed(results, share),
+    }
 
 
-def _label_shares(run: Run) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array([certificate.p_label_estimate for certificate in run.certificates], dtype=np.float64)
+def _draws_to_exceed(results: Results, share: float) -> int | None:
+    radius = average_certified_radius(results.radii, results.correct)
+    gaussian = (results.settings["noise"], results.settings["norm"]) == ("gaussian", "l2")
+    if not gaussian or radius == 0:
+        return None
+    return draws_for_trivial(radius, 1 / share, results.settings["sigma"], results.alpha)
+
+
+def _easy_share(results: Results) -> list[dict[str, float]] | None:
+    if results.labels is None:
+        return None
+    return [
+        {
+            "from": least,
+            "share": easy_share(results.credited, results.top_shares, least),
+            "uniform_yardstick": uniform_easy_share(least),
+        }
+        for least in EASY
+    ]

@@ -6,14 +6,14 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from certd.errors import InvalidParameter, ShapeMismatch
+from certd.models.runtime.prepare import prepare
 from certd.noise.sources import open_source
 from certd.smoothing.certificate import Certificate
 from certd.smoothing.draws import Draws, Record
 from certd.smoothing.guarantee import Guarantee
-from certd.smoothing.manifest import Arithmetic, Manifest, versions
+from certd.smoothing.manifest import Manifest, versions
 from certd.smoothing.sampler import DrawRequest, ImageSet, Sampler
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from certd.models import BaseClassifier
+    from certd.models.runtime.prepared import PreparedClassifier
     from certd.smoothing.request import Certification
 
 
@@ -39,13 +40,20 @@ class Certifier:
         classifier: The base classifier.
         certification: Model reference, noise, plan, seed and batch size.
         device: A torch device name.
+        prepared: The classifier made ready for exactly this certification before, to save doing it again.
 
     Raises:
         CannotCertify: If no image could be certified under these settings.
         InvalidParameter: If the certification names another model.
     """
 
-    def __init__(self, classifier: BaseClassifier, certification: Certification, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        classifier: BaseClassifier,
+        certification: Certification,
+        device: str = "cpu",
+        prepared: PreparedClassifier | None = None,
+    ) -> None:
         if certification.model != classifier.reference:
             raise InvalidParameter(
                 f"The certification names {certification.model}, the classifier is {classifier.reference}."
@@ -57,11 +65,14 @@ class Certifier:
         self.guarantee = Guarantee.of(certification.noise, certification.norm, classifier.input_shape)
         self._plan.check(self.guarantee, classifier.num_classes)
         source = open_source(certification.noise, certification.seed)
+        self._prepared = prepared or prepare(
+            classifier, certification.execution, certification.batch_size, device
+        )
         self._sampler = Sampler(
-            classifier,
+            self._prepared,
             source,
-            batch_size=certification.batch_size,
-            device=device,
+            name=classifier.name,
+            num_classes=classifier.num_classes,
             vote_kind=self._plan.vote_kind,
             seed=certification.seed,
         )
@@ -116,9 +127,7 @@ class Certifier:
             num_classes=self._classifier.num_classes,
             norm=self.guarantee.norm,
             max_radius=self._plan.max_radius(self.guarantee),
-            arithmetic=Arithmetic(
-                dtype="float32", device=self._device, tf32=torch.backends.cuda.matmul.allow_tf32
-            ),
+            execution=self._prepared.execution,
             versions=versions(),
         )
 

@@ -9,19 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from certd._version import __version__
+from certd.models.runtime.arithmetic import Execution
 from certd.noise import Norm
 from certd.smoothing.guarantee import Guarantee
 from certd.smoothing.request import Certification
-
-
-class Arithmetic(BaseModel):
-    """How the base classifier was executed; a certificate holds for the classifier as executed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    dtype: str
-    device: str
-    tf32: bool
 
 
 class Manifest(BaseModel):
@@ -35,7 +26,7 @@ class Manifest(BaseModel):
         num_classes: Length of every vector of counts.
         norm: The norm of every radius.
         max_radius: The largest radius the plan could certify, in input units.
-        arithmetic: How the classifier was executed.
+        execution: How the classifier was executed; a certificate holds for the classifier as executed.
         versions: Of the software that took part.
     """
 
@@ -48,7 +39,7 @@ class Manifest(BaseModel):
     num_classes: int
     norm: Norm
     max_radius: float
-    arithmetic: Arithmetic
+    execution: Execution
     versions: dict[str, str]
 
     @property

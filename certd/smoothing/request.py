@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from certd.errors import InvalidParameter
+from certd.models.runtime.arithmetic import Dtype, ExecutionArithmetic
 from certd.noise import Norm
 from certd.noise.specification import Family, NoiseArithmetic, NoiseSpecification
 from certd.smoothing.plans import (
@@ -53,6 +54,9 @@ class Certification(BaseModel):
     plan: AnyPlan
     seed: Seed
     batch_size: BatchSize
+    execution: ExecutionArithmetic = Field(
+        default_factory=ExecutionArithmetic, description="How the base classifier runs"
+    )
 
     @model_validator(mode="after")
     def _splitting_is_exhaustive(self) -> Self:
@@ -94,6 +98,9 @@ class CertificationRequest(BaseModel):
     top_k: int | None = Field(default=None, description="fixed: certify membership of the top k")
     seed: Seed | None = Field(default=None, description="Key of the noise; drawn afresh when absent")
     batch_size: BatchSize | None = None
+    dtype: Dtype = Field(default="float32", description="Type of weights and activations")
+    compiled: bool = Field(default=False, description="Compile the network first; for jobs of many minutes")
+    tf32: bool = Field(default=False, description="Let CUDA round the factors of float32 products")
 
     def resolve(self, model_reference: str, *, labelled: bool) -> Certification:
         """Fill in every default, pin the model and draw a seed if none was given.
@@ -114,6 +121,7 @@ class CertificationRequest(BaseModel):
             "plan": self._plan(noise, labelled=labelled),
             "seed": secrets.randbits(_SEED_BITS) if self.seed is None else self.seed,
             "batch_size": self.batch_size or DEFAULT_BATCH_SIZE,
+            "execution": {"dtype": self.dtype, "compiled": self.compiled, "tf32": self.tf32},
         }
         return _validated(Certification, values)
 

@@ -18,12 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from certd.models import BaseClassifier
+    from certd.models.runtime.prepared import PreparedClassifier
     from certd.noise.source import NoiseSource
     from certd.smoothing.draws import Draws
     from certd.smoothing.votes import VoteKind
-
-LEVELS = 255.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,6 @@ class ImageSet:
     """
 
     def __init__(self, images: NDArray[np.uint8], image_ids: NDArray[np.uint64], device: str = "cpu") -> None:
-        self.shape = images.shape[1:]
         self.pixels = torch.from_numpy(np.ascontiguousarray(images).reshape(len(images), -1)).to(device)
         self.image_ids = torch.from_numpy(np.asarray(image_ids, dtype=np.uint64)).to(device)
 
@@ -57,32 +54,33 @@ class Sampler:
     shape may round logits differently.
 
     Args:
-        classifier: The base classifier; in evaluation mode, deterministic.
+        prepared: The base classifier as executed.
         source: The noise, keyed by the job's seed.
-        batch_size: Rows of one forward pass.
-        device: A torch device name.
+        name: What to call the classifier in an error.
+        num_classes: Logits it was registered with.
         vote_kind: What one noisy copy contributes.
         seed: The job's seed, for soft votes that are thinned.
     """
 
     def __init__(  # noqa: PLR0913 - what is drawn, by whom, and how it is counted
         self,
-        classifier: BaseClassifier,
+        prepared: PreparedClassifier,
         source: NoiseSource,
         *,
-        batch_size: int,
-        device: str = "cpu",
+        name: str,
+        num_classes: int,
         vote_kind: VoteKind = "hard",
         seed: int = 0,
     ) -> None:
-        self._classifier = classifier
+        self._prepared = prepared
         self._source = source
-        self._batch_size = batch_size
-        self._device = device
+        self._name = name
+        self._num_classes = num_classes
+        self._batch_size = prepared.execution.batch_size
+        self._device = prepared.execution.device
         self._vote_kind = vote_kind
         self._seed = seed
-        dimension = int(np.prod(classifier.input_shape))
-        self._noisy = torch.empty((batch_size, dimension), dtype=torch.float32, device=device)
+        self._noisy = prepared.buffer()
 
     def count(
         self,
@@ -106,7 +104,7 @@ class Sampler:
             OutOfMemory: If one batch does not fit the device.
         """
         layout = _Layout(requests)
-        counter = _Counter(len(requests), self._classifier.num_classes, self._vote_kind, self._device)
+        counter = _Counter(len(requests), self._num_classes, self._vote_kind, self._device)
         for start in range(0, layout.total, self._batch_size):
             real = min(self._batch_size, layout.total - start)
             owners, images, draws = layout.rows(start, self._batch_size)
@@ -137,34 +135,32 @@ class Sampler:
             torch.from_numpy(draws).to(self._device),
             self._noisy,
         )
-        inputs = self._noisy.div(LEVELS).view(self._batch_size, *image_set.shape)
-        with torch.inference_mode():
-            logits = self._forward(inputs)
-        expected = (self._batch_size, self._classifier.num_classes)
+        logits = self._forward()
+        expected = (self._batch_size, self._num_classes)
         if tuple(logits.shape) != expected:
             raise ModelError(
-                f"{self._classifier.name} returned logits of shape {tuple(logits.shape)}, "
+                f"{self._name} returned logits of shape {tuple(logits.shape)}, "
                 f"expected {expected}. "
                 "Check the registered number of classes.",
             )
         return logits
 
-    def _forward(self, inputs: Tensor) -> Tensor:
+    def _forward(self) -> Tensor:
         try:
-            return self._classifier.module(inputs)  # type: ignore[no-any-return]
+            return self._prepared(self._noisy)
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(
                 f"A batch of {self._batch_size} does not fit {self._device}; ask for a smaller batch_size."
             ) from error
         except RuntimeError as error:
-            raise ModelError(f"{self._classifier.name} failed on its input: {error}") from error
+            raise ModelError(f"{self._name} failed on its input: {error}") from error
 
     def _refuse_broken(self, broken: Tensor, requests: Sequence[DrawRequest]) -> None:
         affected = broken.nonzero().flatten().tolist()
         if affected:
             first = affected[0]
             raise NonFiniteLogits(
-                f"{self._classifier.name} returned NaN or infinity on {int(broken[first])} of "
+                f"{self._name} returned NaN or infinity on {int(broken[first])} of "
                 f"{len(requests[first].draws)} draws of the image at position {requests[first].image}; "
                 "its vote is undefined there. Mend the model (overflow, division by zero) and submit again.",
                 image=requests[first].image,

@@ -96,7 +96,7 @@ def test_the_report_carries_what_its_numbers_rest_on(service: Service) -> None:
     assert (acr["sigma"], acr["n"], acr["alpha"]) == (0.25, 1000, 0.001)
     assert report["manifest"]["certification"]["seed"] == OPTIONS["seed"]
     assert report["manifest"]["certification"]["model"].startswith("digits-cnn@sha256:")
-    assert report["manifest"]["arithmetic"]["dtype"] == "float32"
+    assert report["manifest"]["execution"]["dtype"] == "float32"
 
 
 def test_certificates_come_as_csv(service: Service) -> None:

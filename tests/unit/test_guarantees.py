@@ -7,10 +7,25 @@ from typing import Any
 import numpy as np
 import pytest
 
+from certd.models.runtime.arithmetic import Execution
 from certd.reports.guarantees import guarantees
 from certd.smoothing import Certificate, Draws, Manifest, Phase, Record, Run, parse_request
-from certd.smoothing.manifest import Arithmetic
 
+EXECUTION = Execution(
+    device="cpu",
+    processor="any",
+    dtype="float32",
+    normalisation_folded=False,
+    batch_norms_folded=0,
+    batch_norms_left=0,
+    channels_last=False,
+    compiled=False,
+    tf32=False,
+    deterministic=True,
+    batch_size=1,
+    threads=1,
+    torch="any",
+)
 MODEL = "m@sha256:" + "0" * 64
 
 
@@ -26,7 +41,7 @@ def _run(hits: list[int], *, labelled: bool = True, **options: Any) -> Run:
         num_classes=2,
         norm="l2",
         max_radius=1.2316314,
-        arithmetic=Arithmetic(dtype="float32", device="cpu", tf32=False),
+        execution=EXECUTION,
         versions={},
     )
     certificates = []

@@ -11,6 +11,8 @@ from torch import nn
 
 from certd.errors import ModelError, NonFiniteLogits
 from certd.models import BaseClassifier, load_model
+from certd.models.runtime.arithmetic import ExecutionArithmetic
+from certd.models.runtime.prepare import prepare
 from certd.noise import quantized_gaussian
 from certd.noise.source import QuantizedNoiseSource
 from certd.smoothing import Draws, Phase
@@ -34,7 +36,9 @@ def _count(
 ) -> NDArray[np.int64]:
     source = QuantizedNoiseSource(quantized_gaussian(0.25), seed)
     images = ImageSet(IMAGES, np.arange(4, dtype=np.uint64))
-    votes = Sampler(classifier, source, batch_size=batch_size).count(images, requests)
+    prepared = prepare(classifier, ExecutionArithmetic(), batch_size)
+    sampler = Sampler(prepared, source, name=classifier.name, num_classes=classifier.num_classes)
+    votes = sampler.count(images, requests)
     return np.stack([vote.counts for vote in votes])
 
 

@@ -6,12 +6,15 @@ layer: one such layer computes both. What a convolution pads is padded before it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
+import torch
 from torch import nn
 from torch.fx import Node
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from certd.models.runtime.layers import Layers
 
 Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
@@ -46,22 +49,36 @@ def _pair(layers: Layers, node: Node) -> tuple[Node, Affine, Norm] | None:
     if not isinstance(before, Node) or len(before.users) != 1:
         return None
     layer, norm = layers.owned(before), layers.owned(node)
-    if type(layer) in AFFINE and type(norm) in NORMS and _is_fixed(norm):
-        return before, layer, norm
-    return None
+    return (before, layer, norm) if _is_affine(layer) and _is_fixed(norm) else None
 
 
-def _is_fixed(norm: Norm) -> bool:
-    """Return whether the statistics are stored rather than those of the batch."""
-    return not norm.training and norm.running_mean is not None and norm.running_var is not None
+def _is_affine(layer: nn.Module | None) -> TypeGuard[Affine]:
+    return type(layer) in AFFINE
+
+
+def _is_fixed(norm: nn.Module | None) -> TypeGuard[Norm]:
+    """Return whether ``norm`` is a batch-norm by stored statistics rather than by those of the batch."""
+    return isinstance(norm, Norm) and type(norm) in NORMS and not norm.training and _has_statistics(norm)
+
+
+def _has_statistics(norm: Norm) -> bool:
+    return norm.running_mean is not None and norm.running_var is not None
 
 
 def _absorb(layer: Affine, norm: Norm) -> None:
     """Let ``layer`` compute what ``norm`` makes of its output."""
-    mean, variance = norm.running_mean, norm.running_var
-    scale = (variance + norm.eps).rsqrt() * (1.0 if norm.weight is None else norm.weight)
-    bias = (0.0 if layer.bias is None else layer.bias) - mean
-    shift = bias * scale + (0.0 if norm.bias is None else norm.bias)
-    weight = layer.weight * scale.view(-1, *[1] * (layer.weight.dim() - 1))
-    layer.weight = nn.Parameter(weight, requires_grad=False)
-    layer.bias = nn.Parameter(shift, requires_grad=False)
+    factor, shift = _affine_map(norm)
+    bias = torch.zeros_like(shift) if layer.bias is None else layer.bias
+    per_channel = factor.view(-1, *[1] * (layer.weight.dim() - 1))
+    layer.weight = nn.Parameter(layer.weight * per_channel, requires_grad=False)
+    layer.bias = nn.Parameter(bias * factor + shift, requires_grad=False)
+
+
+def _affine_map(norm: Norm) -> tuple[Tensor, Tensor]:
+    """Return the factor and the shift by which ``norm`` maps each channel."""
+    mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+    factor = (variance + norm.eps).rsqrt()
+    if norm.weight is not None:
+        factor = factor * norm.weight
+    shift = -mean * factor
+    return factor, shift if norm.bias is None else shift + norm.bias

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -46,5 +46,9 @@ def compiled(network: nn.Module, device: torch.device) -> Callable[[Tensor], Ten
 
     On CUDA a call replays a recorded graph, and the next call overwrites what it returned.
     """
-    options: dict[str, str | int | bool] = {"freezing": True, "triton.cudagraphs": device.type == "cuda"}
+    options: dict[str, Any] = {
+        "freezing": True,
+        "deterministic": True,
+        "triton.cudagraphs": device.type == "cuda",
+    }
     return torch.compile(network, dynamic=False, options=options)

@@ -13,7 +13,6 @@ from certd.models.runtime.layers import UNTRACEABLE, Layers
 from certd.models.runtime.normalisation import (
     LEVELS,
     Centring,
-    Normalisation,
     fold_scale,
     split_normalisation,
 )

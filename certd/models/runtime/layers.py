@@ -6,12 +6,13 @@ from collections import Counter
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from torch import nn
 from torch.fx import GraphModule, Node, symbolic_trace
 from torch.fx.proxy import TraceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from torch import nn
 
 # A network's own code runs while it is traced, with stand-ins for tensors, and fails on them in its own way.
 UNTRACEABLE = (

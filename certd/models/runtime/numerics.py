@@ -1,16 +1,17 @@
-"""The process-wide switches of torch that decide how numbers are rounded, set for as long as they are needed."""
+"""The process-wide switches of torch that decide how numbers are rounded, set while they are needed."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.backends import cudnn
-from torch.utils import deterministic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+DETERMINISTIC: Any = torch.utils.deterministic  # its switch is a property that no type checker sees
 
 
 @contextmanager
@@ -24,15 +25,15 @@ def numerics(*, tf32: bool) -> Iterator[None]:
         tf32: Whether CUDA may round the factors of float32 products to 10 bits.
     """
     precision, mode = torch.get_float32_matmul_precision(), torch.get_deterministic_debug_mode()
-    filling = deterministic.fill_uninitialized_memory
+    filling = DETERMINISTIC.fill_uninitialized_memory
     try:
         torch.set_float32_matmul_precision("high" if tf32 else "highest")
         torch.set_deterministic_debug_mode("error")
-        deterministic.fill_uninitialized_memory = False
+        DETERMINISTIC.fill_uninitialized_memory = False
         with _cudnn(tf32=tf32), torch.inference_mode():
             yield
     finally:
-        deterministic.fill_uninitialized_memory = filling
+        DETERMINISTIC.fill_uninitialized_memory = filling
         torch.set_deterministic_debug_mode(mode)
         torch.set_float32_matmul_precision(precision)
 

@@ -38,7 +38,7 @@ class OnGrid(nn.Module):
         self._memory_format = memory_format
 
     def forward(self, noisy: Tensor) -> Tensor:
-        """Return float32 logits ``[row, class]`` of noisy images ``[row, dimension]``, on the scale 0..255."""
+        """Return float32 logits ``[row, class]`` of noisy images ``[row, dimension]``, on 0..255."""
         logits: Tensor = self.raw(noisy).float()
         return logits
 

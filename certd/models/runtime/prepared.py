@@ -41,8 +41,8 @@ class PreparedClassifier:
         Neither the logits' shape nor their values are checked here.
 
         Args:
-            noisy: On the scale 0..255, as the noise source writes them; contiguous, float32 or of the type of
-                execution, ``[batch_size, dimension]``.
+            noisy: On the scale 0..255, as the noise source writes them; contiguous, float32 or bfloat16,
+                ``[batch_size, dimension]``. Bfloat16 rounds values beyond 256, before anything else does.
 
         Returns:
             Logits, float32[batch_size, class]. Where compiled for CUDA, valid until the next call.
@@ -50,13 +50,10 @@ class PreparedClassifier:
         with numerics(tf32=self.execution.tf32):
             return self._network(noisy)
 
-    def buffer(self) -> Tensor:
-        """Return uninitialised memory for one batch: float32 on the processor, else as narrow as executed."""
-        execution = self.execution
-        dtype = torch.float32 if execution.device == "cpu" else getattr(torch, execution.dtype)
-        return torch.empty(
-            (execution.batch_size, prod(self.input_shape)), dtype=dtype, device=execution.device
-        )
+    def buffer(self, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Return uninitialised memory for one batch of noisy images."""
+        shape = (self.execution.batch_size, prod(self.input_shape))
+        return torch.empty(shape, dtype=dtype, device=self.execution.device)
 
     def seconds_a_batch(self, repeats: int = 3) -> float:
         """Measure one forward pass: the median of several, after one that does not count.

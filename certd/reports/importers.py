@@ -1,0 +1,193 @@
+"""Published logs become results: Cohen's TSV, with the traps that such files hold."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtr
+
+from certd.errors import InvalidParameter, UnreadableInput
+from certd.noise import additive_law
+from certd.reports.results import Results
+from certd.smoothing.guarantee import Guarantee
+from certd.smoothing.plans import FixedPlan
+from certd.statistics import largest_certifiable_radius, lower_bounds_table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+COLUMNS = ("idx", "label", "predict", "radius", "correct", "time")
+ABSTAINED = -1
+# Published budgets, the usual ones first.
+BUDGETS = tuple((n, alpha) for n in (100_000, 10_000, 1_000_000, 1_000) for alpha in (0.001, 0.01))
+# Exact radii of other software stand a few parts in 1e10 above our bounds, which are rounded down.
+TOLERANCE = 2e-9
+
+
+@dataclass(frozen=True, slots=True)
+class CohenRow:
+    """One line of a log.
+
+    ``correct`` of the file is not kept: in some published logs it is a running sum.
+
+    Attributes:
+        index: Position in the data set.
+        label: True class.
+        prediction: Predicted class; None for an abstention, which the file writes as -1.
+        radius: As printed, which may be half a unit of its last digit above what was proved.
+        seconds: Time spent on the image.
+    """
+
+    index: int
+    label: int
+    prediction: int | None
+    radius: Decimal
+    seconds: float
+
+
+def read_cohen_rows(text: str) -> list[CohenRow]:
+    """Read the rows of Cohen's TSV.
+
+    Args:
+        text: The file, header ``idx label predict radius correct time`` first, tabs between.
+
+    Raises:
+        UnreadableInput: If the header is another or a line does not fit it, naming the line.
+    """
+    lines = csv.reader(io.StringIO(text), delimiter="\t")
+    header = next(lines, [])
+    if tuple(name.strip() for name in header) != COLUMNS:
+        raise UnreadableInput(f"The first line must be {' '.join(COLUMNS)}, separated by tabs.")
+    return [_row(number, line) for number, line in enumerate(lines, start=2) if line]
+
+
+def import_cohen(
+    text: str,
+    sigma: float,
+    *,
+    budget: tuple[int, float] | None = None,
+    requested: int | None = None,
+    model: str = "published log",
+) -> Results:
+    """Return the results that a published log holds, with counts recovered from its radii.
+
+    Radii stay as printed. ``correct`` is recomputed. The count of a certified image is the least whose bound
+    reaches its radius; those of wrong and abstained images are not in the file and are given as 0.
+
+    Args:
+        text: The file.
+        sigma: Noise level of the run, input units; the file does not hold it.
+        budget: ``(n, alpha)``, where known; otherwise recovered from the largest radius.
+        requested: Images that the run was to certify, where the log stops short of it.
+        model: How to name the classifier.
+
+    Raises:
+        UnreadableInput: If the file is no such log, or holds no image.
+        InvalidParameter: If no budget is given and none of the usual ones explains the largest radius.
+    """
+    rows = read_cohen_rows(text)
+    if not rows:
+        raise UnreadableInput("This log holds no image.")
+    n, alpha = budget or recover_budget([row.radius for row in rows], sigma)
+    guarantee = Guarantee(additive_law("gaussian", sigma), "l2", 1, 0.0)
+    labels = np.array([row.label for row in rows], np.int64)
+    certified = np.array([row.prediction is not None for row in rows], np.bool_)
+    predictions = np.array(
+        [ABSTAINED if row.prediction is None else row.prediction for row in rows], np.int64
+    )
+    radii = np.where(certified, np.array([float(row.radius) for row in rows]), 0.0)
+    counts = np.where(certified, recover_counts(radii, sigma, n, alpha), 0)
+    return Results(
+        model=model,
+        dataset=None,
+        settings=_settings(sigma, n, alpha),
+        guarantee=guarantee,
+        requested=max(requested or 0, len(rows)),
+        max_radius=guarantee.bound(n, n, alpha).radius,
+        looks=1,
+        declared_radii=None,
+        image_ids=np.array([row.index for row in rows], np.uint64),
+        labels=labels,
+        top_classes=predictions,
+        certified=certified,
+        radii=radii,
+        top_counts=counts,
+        label_counts=np.where(predictions == labels, counts, 0),
+        draws=np.full(len(rows), n, np.int64),
+        recovered=True,
+    )
+
+
+def recover_counts(radii: NDArray[np.float64], sigma: float, n: int, alpha: float) -> NDArray[np.int64]:
+    """Return the least count whose bound reaches each radius; all ``n`` where rounding lifted it beyond.
+
+    Args:
+        radii: Printed radii, input units, float64[image].
+        sigma: Noise level, input units.
+        n: Estimation draws, at most 10**7.
+        alpha: Failure probability, in (0, 1).
+    """
+    reached = ndtr(radii / sigma * (1 - TOLERANCE)) * (1 - TOLERANCE)
+    counts: NDArray[np.intp] = np.searchsorted(lower_bounds_table(n, alpha), reached, side="left")
+    return np.minimum(counts, n).astype(np.int64)
+
+
+def recover_budget(radii: list[Decimal], sigma: float) -> tuple[int, float]:
+    """Return ``(n, alpha)`` from the largest radius of a log.
+
+    A largest radius of 3.811 sigma tells of (1e5, .001), one of 3.911 sigma of (1e5, .01).
+
+    Args:
+        radii: As printed.
+        sigma: Noise level, input units.
+
+    Raises:
+        InvalidParameter: If none of the usual budgets has this cap: no image saturated, or sigma is wrong.
+    """
+    largest = max(radii)
+    unit = Decimal(1).scaleb(int(largest.as_tuple().exponent))
+    for n, alpha in BUDGETS:
+        if abs(Decimal(largest_certifiable_radius(n, alpha, sigma)) - largest) < unit:
+            return n, alpha
+    raise InvalidParameter(
+        f"The largest radius is {float(largest) / sigma:.4f} sigma, the cap of none of the usual budgets "
+        "(3.811 is n = 1e5 at alpha = .001). Check sigma, or say n and alpha."
+    )
+
+
+def _row(number: int, line: list[str]) -> CohenRow:
+    try:
+        index, label, prediction, radius, _, time = line
+        row = CohenRow(
+            int(index),
+            int(label),
+            None if int(prediction) == ABSTAINED else int(prediction),
+            Decimal(radius.strip()),
+            _seconds(time),
+        )
+    except (ValueError, InvalidOperation):
+        raise UnreadableInput(f"Line {number} does not hold {' '.join(COLUMNS)}: {line}.") from None
+    if row.index < 0 or not row.radius.is_finite() or row.radius < 0:
+        raise UnreadableInput(f"Line {number} has an index or a radius that is below 0 or not finite.")
+    return row
+
+
+def _seconds(time: str) -> float:
+    """Read ``15.4``, ``0:02:31.2`` or ``1 day, 0:02:31``."""
+    days, _, clock = time.rpartition(",")
+    seconds = 86400.0 * float(days.split()[0]) if days else 0.0
+    parts = [float(part) for part in clock.split(":")]
+    return seconds + sum(part * 60.0**power for power, part in enumerate(reversed(parts)))
+
+
+def _settings(sigma: float, n: int, alpha: float) -> dict[str, object]:
+    """Return the settings under the names that a run's manifest uses."""
+    plan = FixedPlan(n=n, alpha=alpha)
+    options = plan.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
+    basis = {"noise": "gaussian", "sigma": sigma, "arithmetic": "float", "norm": "l2"}
+    return {"dtype": "float32", **basis, "plan": "fixed", **options, "n0": plan.selection_draws}
