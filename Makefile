@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+TESTABLE := .venv/.testable
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve test check train clean
@@ -16,10 +17,10 @@ run: $(READY)  ## certify 50 handwritten digits through the whole service, then 
 serve: $(READY)  ## start server, API and worker, and leave them up; Ctrl-C stops them
 	@$(BIN)/python -m api --embedded
 
-test: $(READY)  ## run the whole suite
+test: $(TESTABLE)  ## run the whole suite
 	@$(BIN)/python -m pytest
 
-check: $(READY)  ## lint, types, import contracts, and the quick tests
+check: $(TESTABLE)  ## lint, types, import contracts, and the quick tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 	@$(BIN)/python -m pytest -m "not statistical and not integration and not house"
 
@@ -36,5 +37,10 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv (once; about a minute) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet -c constraints.txt torch
+	@$(BIN)/pip install --quiet -c constraints.txt -e '.[service]'
+	@touch $@
+
+$(TESTABLE): $(READY)
+	@echo "Adding what the tests need (once) ..."
 	@$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
 	@touch $@

@@ -1,4 +1,3 @@
-# noqa: INP001 - benchmarks are scripts, not a package.
 """Measure what the plans save on published pA distributions.
 
 Run ``python benchmarks/plan_savings.py > docs/plan-savings.md``. Each image's probability is recovered from

@@ -51,6 +51,7 @@ class ShardWork:
         """
         shard = job.shards[index]
         certifier = self._models.certifier(job.certification)
+        self._storage.pin_execution(job.id, certifier.execution)
         inputs = self._storage.read_inputs(job.id)
         part = slice(shard.start, shard.stop)
         saved = self._storage.read_checkpoint(job.id, index)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from certd.errors import NotFound
+from certd.errors import ModelError, NotFound
 from certd.jobs.inputs import Inputs, read_inputs, write_inputs
 from certd.jobs.job import Job, JobOutcome
 from certd.smoothing.checkpoint import decode_records, encode_records
@@ -23,6 +23,7 @@ from certd.smoothing.run import Run, read_run, write_run
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from certd.models.runtime.arithmetic import Execution
     from certd.smoothing.draws import Record
 
 
@@ -123,24 +124,28 @@ class JobStorage:
         """Forget a checkpoint once its shard is stored."""
         self._checkpoint_path(job_id, index).unlink(missing_ok=True)
 
+    def pin_execution(self, job_id: str, execution: Execution) -> None:
+        """Let the first worker of a job decide how its classifier is executed.
+
+        Raises:
+            ModelError: If this worker would execute it otherwise: its counts would be another classifier's.
+        """
+        path = self.folder(job_id) / "execution.json"
+        _create_once(path, execution.model_dump_json(indent=2).encode())
+        pinned = type(execution).model_validate_json(path.read_bytes())
+        if pinned != execution:
+            raise ModelError(
+                f"This worker would execute the classifier otherwise than the job began: {execution} in "
+                f"place of {pinned}. Start a job's workers on machines of one kind, with equal CERTD_THREADS."
+            )
+
     def write_outcome(self, job_id: str, outcome: JobOutcome) -> bool:
         """Store the terminal state, unless there is one already.
 
         Returns:
             Whether this call was the one that ended the job.
         """
-        folder = self.folder(job_id)
-        draft = folder / f".state-{os.getpid()}-{os.urandom(4).hex()}"
-        _write_synced(draft, outcome.model_dump_json(indent=2).encode())
-        try:
-            # A hard link fails where the name exists: two workers that finish at once cannot both win.
-            (folder / "state.json").hardlink_to(draft)
-        except FileExistsError:
-            return False
-        finally:
-            draft.unlink()
-        _sync_folder(folder)
-        return True
+        return _create_once(self.folder(job_id) / "state.json", outcome.model_dump_json(indent=2).encode())
 
     def read_outcome(self, job_id: str) -> JobOutcome | None:
         """Return the terminal state, or None while there is none."""
@@ -180,6 +185,21 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         Path(name).unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _create_once(path: Path, content: bytes) -> bool:
+    """Write a whole file unless it exists; return whether this call wrote it."""
+    draft = path.with_name(f".{path.name}-{os.getpid()}-{os.urandom(4).hex()}")
+    _write_synced(draft, content)
+    try:
+        # A hard link fails where the name exists: of two that write at once, one wins.
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    _sync_folder(path.parent)
+    return True
 
 
 def _write_synced(path: Path, content: bytes) -> None:

@@ -11,6 +11,7 @@ from certd.errors import InvalidParameter
 from certd.reports.accuracy import certified_counts
 from certd.reports.budget import order_flips
 from certd.reports.classes import hard_images_lost
+from certd.reports.comparability import require_comparable
 from certd.reports.dominance import order_of_curves
 from certd.reports.pa_distribution import CURVE_GRID, correct_share_curve
 from certd.reports.paired import mcnemar_at, paired_difference
@@ -53,25 +54,6 @@ class Comparison:
     hard_images: tuple[HardImages, ...]
 
 
-def differences(first: Results, second: Results) -> tuple[str, ...]:
-    """Return the conditions in which two runs differ, as phrases; empty when their numbers can be compared.
-
-    Sigma, budget, alpha, noise, norm, arithmetic, plan and its options, data set and images must agree. The
-    models may differ: they are what is compared.
-    """
-    names = sorted(first.settings.keys() | second.settings.keys())
-    found = [
-        f"{name}: {first.settings.get(name, 'none')} against {second.settings.get(name, 'none')}"
-        for name in names
-        if first.settings.get(name) != second.settings.get(name)
-    ]
-    if first.dataset != second.dataset:
-        found.append(f"dataset: {first.dataset or 'unnamed'} against {second.dataset or 'unnamed'}")
-    if not np.array_equal(first.image_ids, second.image_ids):
-        found.append(f"images: {len(first)} against {len(second)}, not the same ones")
-    return tuple(found)
-
-
 def compare(
     first: Results,
     second: Results,
@@ -93,12 +75,7 @@ def compare(
         InvalidParameter: If the conditions differ and ``force`` is not given, a run has no labels, or no
             image is common to both.
     """
-    marks = differences(first, second)
-    if marks and not force:
-        raise InvalidParameter(
-            f"These runs differ in {'; '.join(marks)}. Their numbers do not mean the same; pass force to "
-            "compare nonetheless, and keep the marks beside the result."
-        )
+    marks = require_comparable((first, second), force=force)
     if first.label_counts is None or second.label_counts is None:
         raise InvalidParameter("Runs are compared by certified accuracy, which needs labels in both.")
     mine, theirs = _common(first, second)

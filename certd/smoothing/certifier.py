@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from certd.models import BaseClassifier
+    from certd.models.runtime.arithmetic import Execution
     from certd.models.runtime.prepared import PreparedClassifier
     from certd.smoothing.request import Certification
 
@@ -117,6 +118,11 @@ class Certifier:
         """Return the most draws that one image can cost."""
         return self._plan.max_draws
 
+    @property
+    def execution(self) -> Execution:
+        """Return how the classifier is executed."""
+        return self._prepared.execution
+
     def manifest(self, dataset: str | None, num_images: int) -> Manifest:
         """Return the manifest of a run of ``num_images`` images certified here."""
         return Manifest(
@@ -127,7 +133,7 @@ class Certifier:
             num_classes=self._classifier.num_classes,
             norm=self.guarantee.norm,
             max_radius=self._plan.max_radius(self.guarantee),
-            execution=self._prepared.execution,
+            execution=self.execution,
             versions=versions(),
         )
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certd.errors import Conflict, NotFound
+from certd.errors import Conflict, ModelError, NotFound
 from certd.jobs.inputs import Inputs
 from certd.jobs.job import (
     Job,
@@ -23,6 +23,7 @@ from certd.jobs.job import (
 )
 from certd.jobs.shards import cut
 from certd.jobs.storage import JobStorage
+from certd.models.runtime.arithmetic import Execution
 from certd.smoothing import parse_request
 
 if TYPE_CHECKING:
@@ -139,3 +140,28 @@ def test_a_name_that_is_no_job_opens_no_path(tmp_path: Path, name: str) -> None:
     (tmp_path / "secrets" / "job.json").write_text("{}")
     with pytest.raises(NotFound):
         JobStorage(tmp_path).read(name)
+
+
+def test_one_job_is_executed_in_one_way(tmp_path: Path) -> None:
+    """A second worker with other threads is refused; one that executes alike is not."""
+    storage, job = JobStorage(tmp_path), _job()
+    storage.create(job, _inputs())
+    first = Execution(
+        device="cpu",
+        processor="AVX512",
+        dtype="float32",
+        normalisation_folded=True,
+        batch_norms_folded=0,
+        batch_norms_left=0,
+        channels_last=True,
+        compiled=False,
+        tf32=False,
+        deterministic=True,
+        batch_size=256,
+        threads=1,
+        torch="2.13.0",
+    )
+    storage.pin_execution(job.id, first)
+    storage.pin_execution(job.id, first)
+    with pytest.raises(ModelError, match="CERTD_THREADS"):
+        storage.pin_execution(job.id, first.model_copy(update={"threads": 2}))

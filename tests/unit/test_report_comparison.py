@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from certd.errors import InvalidParameter, ShapeMismatch
-from certd.reports.compare import compare, differences
+from certd.reports.comparability import differences
+from certd.reports.compare import compare
 from certd.reports.dominance import order_of_curves
 from certd.reports.importers import import_cohen
 from certd.reports.paired import mcnemar_at, paired_difference

@@ -88,13 +88,14 @@ def test_a_dense_first_layer_takes_the_scale_of_each_channel() -> None:
     assert largest_difference(prepared, classifier, noisy()) < TOLERANCE
 
 
-def test_preparing_leaves_the_classifier_as_it_is() -> None:
+@pytest.mark.parametrize("fold", [False, True])
+def test_preparing_leaves_the_classifier_as_it_is(*, fold: bool) -> None:
     """One module serves several executions: neither weights nor layers change, nor each other's logits."""
     classifier = classify(ARCHITECTURES["cifar-resnet20"]((3, 16, 16), 10))
     buffer, before = noisy(), {key: value.clone() for key, value in classifier.module.state_dict().items()}
-    exact = prepare(classifier, ExecutionArithmetic(), ROWS)
+    exact = prepare(classifier, ExecutionArithmetic(fold=fold), ROWS)
     logits = exact(buffer)
-    prepare(classifier, ExecutionArithmetic(dtype="bfloat16"), ROWS)(buffer)
+    prepare(classifier, ExecutionArithmetic(dtype="bfloat16", fold=fold), ROWS)(buffer)
     after = classifier.module.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[key], after[key]) for key in before)

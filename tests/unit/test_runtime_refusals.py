@@ -162,8 +162,16 @@ def test_the_scale_stays_where_the_first_layer_is_not_the_only_reader(make: type
 
 def test_the_scale_stays_before_a_grouped_convolution() -> None:
     """A grouped convolution's weights are not indexed by the input's channel."""
-    network = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1, groups=3), head(6))
-    assert not _execution(network).normalisation_folded
+    network = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1, groups=3), nn.BatchNorm2d(6), head(6))
+    execution = _execution(network)
+    assert not execution.normalisation_folded
+    assert execution.batch_norms_folded == 1
+
+
+@pytest.mark.parametrize("make", [ReadTwice, SharedNorm, _without_statistics, _after_activation])
+def test_what_cannot_be_folded_does_not_keep_the_rest_from_it(make: type[nn.Module]) -> None:
+    """Beside a batch-norm that must stay, the scale still goes into the first layer."""
+    assert _execution(make()).normalisation_folded
 
 
 @pytest.mark.parametrize("network", [LooksAtNumbers, Misleading])

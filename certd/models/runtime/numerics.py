@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,11 @@ def numerics(*, tf32: bool) -> Iterator[None]:
         DETERMINISTIC.fill_uninitialized_memory = filling
         torch.set_deterministic_debug_mode(mode)
         torch.set_float32_matmul_precision(precision)
+
+
+def keep_cublas_repeatable() -> None:
+    """Give cuBLAS the workspace without which deterministic mode refuses it; call before its first use."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 @contextmanager

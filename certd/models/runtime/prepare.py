@@ -12,7 +12,7 @@ from certd.errors import InvalidParameter, ModelError
 from certd.models.runtime.arithmetic import Execution
 from certd.models.runtime.compilation import compiled
 from certd.models.runtime.fold import fold, unfolded
-from certd.models.runtime.numerics import numerics
+from certd.models.runtime.numerics import keep_cublas_repeatable, numerics
 from certd.models.runtime.on_grid import OnGrid
 from certd.models.runtime.prepared import PreparedClassifier
 
@@ -42,6 +42,7 @@ def prepare(
         InvalidParameter: If the classifier does not run in the type asked for.
         ModelError: If its kernels cannot be compiled.
     """
+    keep_cublas_repeatable()
     folding = fold(classifier) if arithmetic.fold else unfolded(classifier)
     channels_last = arithmetic.channels_last and _has_images(folding.network)
     network = _on_grid(classifier, arithmetic, folding, channels_last=channels_last).to(device)

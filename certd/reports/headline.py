@@ -1,0 +1,83 @@
+"""The numbers that open a report, as tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from certd.reports.accuracy import certified_counts
+from certd.reports.budget_curve import most_frequent_share
+from certd.reports.figures.figure import Table
+from certd.reports.inequality import easy_share, uniform_easy_share
+from certd.reports.printed import floored, percent
+from certd.reports.radius import average_certified_radius
+from certd.reports.summary import EASY, grid_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from certd.reports.results import Results
+
+SHOWN_RADII = (0.25, 0.5, 1.0)
+MOST_COLUMNS = 10
+
+
+def accuracies(results: Results) -> Table:
+    """Return the four accuracies that readers confuse, side by side.
+
+    The accuracy of the base classifier on clean images takes no part in smoothing and is not in a run.
+    """
+    shares = results.label_shares
+    noisy = "unknown" if results.recovered or shares is None else percent(float(shares.mean()))
+    certified = certified_counts(results.radii, results.correct, list(SHOWN_RADII)) / len(results)
+    rows = [
+        ("base classifier, clean images", "not recorded in a run"),
+        ("base classifier under the noise", noisy),
+        ("smoothed classifier, prediction certified and right", percent(float(results.correct.mean()))),
+    ]
+    rows += [
+        (f"certified at radius {radius:g}", percent(share))
+        for radius, share in zip(SHOWN_RADII, certified, strict=True)
+        if radius <= results.max_radius
+    ]
+    return Table(("accuracy of", "share of all images"), tuple(rows))
+
+
+def average_with_defects(results: Results) -> Table:
+    """Return ACR beside what it hides: the cap, the constant classifier, and where it comes from."""
+    share = most_frequent_share(results)
+    rows = [
+        ("average certified radius (ACR)", floored(average_certified_radius(results.radii, results.correct))),
+        ("largest radius that the plan can certify", floored(results.max_radius)),
+        (
+            f"ACR of always answering the most frequent class ({percent(share)})",
+            floored(share * results.max_radius),
+        ),
+    ]
+    rows += [
+        (
+            f"part of ACR from images with k / n ≥ {least:g} "
+            f"({percent(uniform_easy_share(least))} if pA were uniform)",
+            percent(easy_share(results.credited, results.top_shares, least)),
+        )
+        for least in EASY
+    ]
+    return Table(("", "value"), tuple(rows))
+
+
+def runs_table(runs: Sequence[Results]) -> Table:
+    """Return one row a run: sigma, ACR, and certified accuracy at the radii of the longest grid.
+
+    Args:
+        runs: Labelled runs; check with :func:`certd.reports.comparability.require_comparable` first.
+    """
+    grid = max((grid_of(run) for run in runs), key=len)[:MOST_COLUMNS]
+    rows = tuple(
+        (
+            run.model.split("@")[0],
+            f"{run.settings['sigma']:g}",
+            floored(average_certified_radius(run.radii, run.correct)),
+            *(floored(c / len(run), 3) for c in certified_counts(run.radii, run.correct, grid)),
+        )
+        for run in runs
+    )
+    return Table(("model", "sigma", "ACR", *(f"r = {radius:g}" for radius in grid)), rows)

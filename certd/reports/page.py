@@ -1,0 +1,125 @@
+"""The report as one HTML page that loads nothing: what was certified first, then the pA distribution."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from certd.reports.figures import gallery, render_svg
+from certd.reports.guarantees import guarantees
+from certd.reports.headline import accuracies, average_with_defects
+from certd.reports.methods import bibliography, methods_sentence
+from certd.reports.printed import conditions, floored, images_of
+from certd.reports.results import results_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from certd.reports.figures import Figure, Table
+    from certd.reports.results import Results
+    from certd.smoothing.run import Run
+
+UNVERIFIED = (
+    "Nothing by this software: these are the radii of a published log as it prints them, and printing may "
+    "have rounded a radius up by half a unit of its last digit."
+)
+TITLES = {
+    "How hard the images are": ("pa-histogram", "pa-distribution", "correct-share"),
+    "What is certified": ("certified-accuracy", "radius-histogram", "by-class"),
+    "The average certified radius, and what it hides": ("acr-by-budget", "sensitivity", "lorenz"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page: a title, figures, and tables after them."""
+
+    title: str
+    figures: tuple[Figure, ...]
+    tables: tuple[Table, ...]
+
+
+def page_of_run(run: Run) -> str:
+    """Return the report of a run as a page.
+
+    It opens with what was certified and what is guaranteed, in words; it prints, adapts to dark screens,
+    loads nothing from anywhere, and is the same text for the same run.
+    """
+    statements = guarantees(run)
+    manifest = json.dumps(run.manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    return _page(results_of(run), statements[0]["sentence"], statements[1:], manifest)
+
+
+def page_of_log(results: Results) -> str:
+    """Return the report of a published log as a page; it guarantees nothing, and says so."""
+    return _page(results, UNVERIFIED, (), None)
+
+
+def _page(
+    results: Results, promise: str, statements: Sequence[Mapping[str, Any]], manifest: str | None
+) -> str:
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            title=_title(results),
+            conditions=conditions(results),
+            partial="" if results.complete else images_of(results),
+            methods=methods_sentence(results),
+            promise=promise,
+            headline=() if results.labels is None else (accuracies(results),),
+            sections=_sections(results),
+            guarantees=[_printed(statement) for statement in statements],
+            bibliography=bibliography(results),
+            manifest=manifest,
+            settings=json.dumps(dict(results.settings), indent=2),
+            svg=_inline,
+        )
+    )
+
+
+def _title(results: Results) -> str:
+    model = results.model.split("@")[0]
+    return f"{model} on {results.dataset}" if results.dataset else model
+
+
+def _sections(results: Results) -> list[Section]:
+    figures = {figure.name: figure for figure in gallery(results)}
+    sections = [
+        Section(title, tuple(figures[name] for name in names if name in figures), ())
+        for title, names in TITLES.items()
+    ]
+    if results.labels is None:
+        return sections[:-1]
+    average = sections[-1]
+    return [*sections[:-1], Section(average.title, average.figures, (average_with_defects(results),))]
+
+
+def _printed(statement: Mapping[str, Any]) -> dict[str, str]:
+    """Return a statement with its level and bounds rounded down for print."""
+    return {
+        "name": statement["name"],
+        "sentence": statement["sentence"],
+        "level": floored(statement["level"], 4),
+        "bounds": ", ".join(floored(value) for value in statement["values"]),
+    }
+
+
+def _inline(figure: Figure) -> Markup:
+    return Markup(render_svg(figure))  # noqa: S704 - the renderer escapes every text it is given
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("certd.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,45 @@
+"""Numbers as a report prints them: radii, bounds and shares are rounded down, budgets grouped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from certd.statistics import floor_to
+
+if TYPE_CHECKING:
+    from certd.reports.results import Results
+
+DECIMALS = 4
+NOISE = {"gaussian": "Gaussian", "laplace": "Laplace", "uniform": "uniform", "splitting": "splitting"}
+
+
+def floored(value: float, decimals: int = DECIMALS) -> str:
+    """Print a number rounded down: a larger radius, bound or accuracy was never reached."""
+    return f"{floor_to(value, decimals):.{decimals}f}"
+
+
+def ceiled(value: float, decimals: int = DECIMALS) -> str:
+    """Print an upper bound, rounded up."""
+    return f"{-floor_to(-value, decimals):.{decimals}f}"
+
+
+def percent(share: float) -> str:
+    """Print a share as a percentage, rounded down to a tenth."""
+    return f"{floored(100 * share, 1)} %"
+
+
+def images_of(results: Results) -> str:
+    """Say how many images the numbers are over; ``137 of 500`` for a partial run."""
+    if results.complete:
+        return f"{len(results):,} images"
+    return f"{len(results):,} of {results.requested:,} images"
+
+
+def conditions(results: Results) -> str:
+    """Say under which conditions every number of a run was made; no figure goes without it."""
+    settings = results.settings
+    draws = f"n = {settings['n']:,}" if "n" in settings else f"{int(results.draws.max()):,} draws"
+    return (
+        f"{NOISE[settings['noise']]} noise, sigma = {settings['sigma']:g}, {settings['norm']} · "
+        f"plan {settings['plan']}, {draws}, alpha = {results.alpha:g} · {images_of(results)}"
+    )
