@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from certd.datasets import Dataset, LazyDataset
     from certd.models import BaseClassifier
+    from certd.models.runtime.prepared import PreparedClassifier
 
 N0, N, ALPHA = 100, 100_000, 0.001
 PEER_BATCHES = (32, 64, 128, 256)
@@ -57,11 +58,12 @@ def main() -> None:
     batches = {name: _best_batch(seconds) for name, seconds in peers.items()}
     speeds: dict[str, list[float]] = {name: [] for name in peers}
     limits: dict[str, list[float]] = {dtype: [] for dtype in arguments.dtypes}
+    prepared = {dtype: _prepared(classifier, dtype, arguments.batch) for dtype in arguments.dtypes}
     for _ in range(ROUNDS):
         for name, seconds in peers.items():
             speeds[name].append(SLICE_DRAWS / seconds(batches[name]))
         for dtype, found in limits.items():
-            found.append(_forward_limit(classifier, dtype, arguments.batch))
+            found.append(arguments.batch / prepared[dtype].seconds_a_batch(5))
     ours = {dtype: _certify(classifier, measured, arguments, dtype) for dtype in arguments.dtypes}
     _print(arguments, len(whole), len(measured), batches, speeds, limits, ours)
 
@@ -109,10 +111,10 @@ def _best_batch(seconds: Callable[[int], float]) -> int:
     return min(PEER_BATCHES, key=seconds)
 
 
-def _forward_limit(classifier: BaseClassifier, dtype: str, batch: int) -> float:
-    """Return the draws a second of the forward pass alone, as certd executes it."""
-    prepared = prepare(classifier, ExecutionArithmetic.model_validate({"dtype": dtype}), batch)
-    return batch / prepared.seconds_a_batch(5)
+def _prepared(classifier: BaseClassifier, dtype: str, batch: int) -> PreparedClassifier:
+    """Return the classifier as certd executes it, whose forward pass alone is the limit."""
+    execution = ExecutionArithmetic.model_validate({"dtype": dtype, "compiled": True})
+    return prepare(classifier, execution, batch)
 
 
 def _certify(
@@ -120,9 +122,17 @@ def _certify(
 ) -> dict[str, Any]:
     """Certify the measured images with the default plan and return its cost and its table."""
     request = parse_request(
-        {"model": "x", "sigma": arguments.sigma, "n": N, "alpha": ALPHA, "seed": 1, "dtype": dtype, "compiled": True,
-         "batch_size": arguments.batch}
-    )  # fmt: skip
+        {
+            "model": "x",
+            "sigma": arguments.sigma,
+            "n": N,
+            "alpha": ALPHA,
+            "seed": 1,
+            "dtype": dtype,
+            "compiled": True,
+            "batch_size": arguments.batch,
+        }
+    )
     certifier = Certifier(classifier, request.resolve(classifier.reference, labelled=True))
     began = time.perf_counter()
     certificates = certifier.certify(np.asarray(images.images[:]), images.image_ids, images.labels)
