@@ -54,6 +54,7 @@ class Submission:
                 labelled=inputs.labels is not None,
                 sha256=inputs.sha256(),
             ),
+            max_radius=plan.max_radius(guarantee),
             shards=cut(len(inputs), plan.max_draws, speed, self.services.settings.shard_seconds),
         )
         self.services.storage.create(job, inputs)

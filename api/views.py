@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from api.schemas import JobView, Progress
 from certd.jobs.job import JobStatus
-from certd.models import find_model
-from certd.smoothing.guarantee import Guarantee
 
 if TYPE_CHECKING:
     from api.services import Services
@@ -21,8 +19,6 @@ def job_view(services: Services, job: Job) -> JobView:
     certification = job.certification
     progress = services.board.job(job.id, job.inputs.num_images, certification.plan.max_draws)
     status = outcome.status if outcome else _status(services, job)
-    shape = find_model(certification.model, registry=services.settings.models).input_shape
-    guarantee = Guarantee.of(certification.noise, certification.norm, shape)
     return JobView(
         id=job.id,
         status=status,
@@ -31,7 +27,7 @@ def job_view(services: Services, job: Job) -> JobView:
         certification=certification.model_dump(mode="json"),
         dataset=job.inputs.dataset,
         labelled=job.inputs.labelled,
-        max_radius=certification.plan.max_radius(guarantee),
+        max_radius=job.max_radius,
         progress=Progress(**asdict(progress)),
         error=outcome.error if outcome else None,
         links=job_links(job.id),

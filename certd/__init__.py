@@ -1,5 +1,28 @@
 """Randomized-smoothing certification: certified radii with honest statistics."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from certd._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from certd.client import Client
+    from certd.local import certify
+
+__all__ = ["Client", "__version__", "certify"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for only then, so that ``import certd`` costs nothing."""
+    match name:
+        case "certify":
+            from certd.local import certify  # noqa: PLC0415
+
+            return certify
+        case "Client":
+            from certd.client import Client  # noqa: PLC0415
+
+            return Client
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

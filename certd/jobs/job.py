@@ -77,6 +77,7 @@ class Job(BaseModel):
     created_at: datetime
     certification: Certification
     inputs: JobInputs
+    max_radius: float = Field(description="The largest radius the settings can certify, in input units")
     shards: tuple[Shard, ...]
 
     @property

@@ -55,8 +55,7 @@ def average_with_defects(results: Results) -> Table:
     ]
     rows += [
         (
-            f"part of ACR from images with k / n ≥ {least:g} "
-            f"({percent(uniform_easy_share(least))} if pA were uniform)",
+            f"part of ACR from k / n ≥ {least:g} ({percent(uniform_easy_share(least))} if pA were uniform)",
             percent(easy_share(results.credited, results.top_shares, least)),
         )
         for least in EASY

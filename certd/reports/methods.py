@@ -76,7 +76,8 @@ WORKS = {
   year = {2021}
 }""",
     "jia2020": """@inproceedings{jia2020,
-  title = {Certified Robustness for Top-k Predictions against Adversarial Perturbations via Randomized Smoothing},
+  title = {Certified Robustness for Top-k Predictions against Adversarial Perturbations
+    via Randomized Smoothing},
   author = {Jia, Jinyuan and Cao, Xiaoyu and Wang, Binghui and Gong, Neil Zhenqiang},
   booktitle = {International Conference on Learning Representations},
   year = {2020},
@@ -85,9 +86,12 @@ WORKS = {
 }""",
 }
 
+ARITHMETIC = {"quantized": "drawn on the grid of pixel values", "float": "added in floating point"}
+NO_SPLIT = "{n:,} draws chose the class and bounded its probability, at half of the failure probability"
 PLANS = {
     "fixed": "{n0} draws chose the class and {n:,} fresh draws bounded its probability",
-    "radii": "a declared list of radii was tested with exact group-sequential thresholds on at most {n:,} draws",
+    "radii": "a declared list of radii was tested with exact group-sequential thresholds, on at most {n:,} "
+    "draws",
     "precision": "a pilot of {pilot:,} discarded draws chose the budget, of at most {n:,} fresh draws",
     "open": "a bound that holds at any time was read after at most {n:,} draws",
     "exhaustive": "all {n:,} noisy copies were classified",
@@ -96,20 +100,31 @@ PLANS = {
 
 
 def methods_sentence(results: Results) -> str:
-    """Say in one sentence what was done, as a methods section would."""
+    """Say in two sentences what was done, as a methods section would."""
     settings = results.settings
-    risk = (
-        f" at failure probability {results.alpha:g} an image"
-        if results.alpha
-        else ", leaving nothing to chance"
-    )
-    on = f" of {results.dataset}" if results.dataset else ""
+    subject = "A published log reports" if results.recovered else "We certified"
+    on = f" of the data set {results.dataset}" if results.dataset else ""
     return (
-        f"We certified {images_of(results)}{on} with randomized smoothing (Cohen et al., 2019): "
+        f"{subject} {images_of(results)}{on} with randomized smoothing (Cohen et al., 2019): "
         f"{NOISE[settings['noise']]} noise of level {settings['sigma']:g} in units of pixels in [0, 1], "
-        f"{settings['arithmetic']} in its arithmetic; {PLANS[settings['plan']].format(**settings)}{risk}. "
+        f"{ARITHMETIC[settings['arithmetic']]}; {_procedure(settings)}{_risk(results.alpha)}. "
         f"The largest {settings['norm']} radius that this could certify is {floored(results.max_radius)}."
     )
+
+
+def _procedure(settings: Mapping[str, Any]) -> str:
+    phrases = [(PLANS[settings["plan"]] if settings.get("split", True) else NO_SPLIT).format(**settings)]
+    if settings.get("votes") == "soft":
+        phrases.append("the mean softmax took the place of the share of votes")
+    if settings.get("bound") == "two-sided":
+        phrases.append("the strongest rival was bounded from above")
+    if settings.get("top_k", 1) > 1:
+        phrases.append(f"certified is membership of the top {settings['top_k']}")
+    return ", ".join(phrases)
+
+
+def _risk(alpha: float) -> str:
+    return f", at failure probability {alpha:g} an image" if alpha else ", leaving nothing to chance"
 
 
 def bibliography(results: Results) -> str:

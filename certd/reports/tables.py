@@ -43,12 +43,12 @@ def to_csv(table: Table) -> str:
 
 
 def to_latex(table: Table, caption: str, label: str, best: Sequence[int] = ()) -> str:
-    """Write a table for LaTeX's booktabs.
+    r"""Write a table for LaTeX's booktabs.
 
     Args:
         table: The numbers.
         caption: What they are and under which conditions; a table without is not comparable with any other.
-        label: For ``\\\\ref``.
+        label: For ``\ref``.
         best: Columns whose largest number is set in bold, where several runs stand below one another.
     """
     bold = {column: _largest(table, column) for column in best}

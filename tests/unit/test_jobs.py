@@ -39,6 +39,7 @@ def _job(num_images: int = 5) -> Job:
         created_at=utc_now(),
         certification=certification,
         inputs=JobInputs(num_images=num_images, labelled=False, sha256="0" * 64),
+        max_radius=1.0,
         shards=cut(num_images, 100, 100.0, 1.0),
     )
 

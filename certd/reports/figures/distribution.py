@@ -27,7 +27,7 @@ DELTA = 0.05
 TABLE_POINTS = np.arange(11) / 10
 RECOVERED = (
     " Counts were recovered from printed radii; the log does not hold those of wrong and abstained images, "
-    "which are left of what is shown."
+    "whose shares are about one half at most."
 )
 EARLY = (
     " The plan stops early, so k/n leans towards the boundary that stopped it; the band is widened by each "
@@ -50,7 +50,7 @@ def pa_histogram(results: Results) -> Figure:
         title=f"pA distribution: share of the draws for the {_of_what(results)}",
         conditions=conditions(results),
         summary=_summary(results, shares),
-        caption="Left of one half the smoothed classifier would err; the far right carries the average "
+        caption="At or below one half a one-sided bound certifies nothing; the far right carries the average "
         f"certified radius.{_notes(results)}",
         x=Axis("k / n", _least(results), 1),
         y=Axis("images", 0, float(max(heights.max(), 1))),
