@@ -52,18 +52,22 @@ class Service:
             self.process.poll()
             signal.sigtimedwait([], 0.05)
 
+    def wait_for_workers(self, count: int) -> None:
+        """Poll until ``count`` workers have started, dead ones included."""
+        self.wait_until(lambda: len(self.worker_pids()) >= count)
+
     def wait_for_images(self, job_id: str, count: int) -> None:
         """Poll until ``count`` images of a job are finished."""
         self.wait_until(lambda: self.client.job(job_id)["progress"]["images_done"] >= count)
 
 
 @contextmanager
-def running(data_dir: Path, workers: int = 1) -> Iterator[Service]:
+def running(data_dir: Path, workers: int = 1, **settings: str) -> Iterator[Service]:
     """Start the embedded stack on a free port and stop it at the end."""
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "service.log"
     command = [sys.executable, "-m", "api", "--embedded", "--port", "0", "--workers", str(workers)]
-    environment = {**os.environ, **SETTINGS, "CERTD_DATA_DIR": str(data_dir)}
+    environment = {**os.environ, **SETTINGS, **settings, "CERTD_DATA_DIR": str(data_dir)}
     with (
         log.open("a") as stream,
         subprocess.Popen(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,8 @@ import pytest
 from redis import Redis
 
 from api.embedded.valkey import server_url
+from certd.jobs.workforce import Workforce
+from certd.models.registry import BUILTIN_FOLDER
 from tests.integration.conftest import CHECKOUT, SETTINGS, running
 
 if TYPE_CHECKING:
@@ -113,3 +117,50 @@ def test_a_second_service_on_one_folder_is_refused(tmp_path: Path) -> None:
         )
     assert second.returncode == 2
     assert "CERTD_DATA_DIR" in second.stderr
+
+
+def test_an_input_that_kills_its_worker_ends_its_job(tmp_path: Path) -> None:
+    """A shard whose worker dies each time is given up after the attempts allowed, with the evidence."""
+    with running(tmp_path, CERTD_MAX_ATTEMPTS="2") as service:
+        job = service.client.submit({**REQUEST, "limit": 1, "n": 100_000_000})
+        for attempt in (1, 2):
+            service.wait_for_workers(attempt)
+            service.wait_until(lambda: service.client.job(job["id"])["progress"]["draws_done"] > 0)
+            _wait_for_claim(service, tmp_path, job["id"])
+            os.kill(service.worker_pids()[-1], signal.SIGKILL)
+        ended = service.client.wait(job["id"], timeout_seconds=60)
+    assert ended["status"] == "failed"
+    assert ended["error"]["attempts"] == 2
+    assert "failed 2 times" in ended["error"]["detail"]
+
+
+def _wait_for_claim(service: Service, data_dir: Path, job_id: str) -> None:
+    """Wait until the newest worker has the job's shard in hand."""
+    with Redis.from_url(server_url(data_dir), decode_responses=True) as redis:
+        workforce = Workforce(redis)
+        newest = f'"pid": {service.worker_pids()[-1]}'
+        started = [e for e in service.events("worker_started") if newest in f'"pid": {e["pid"]}']
+        name = started[-1]["worker_id"]
+        service.wait_until(
+            lambda: any(w.worker_id == name and w.job_id == job_id for w in workforce.workers())
+        )
+
+
+def test_a_model_that_will_not_load_ends_its_job(tmp_path: Path) -> None:
+    """Weights that were changed after registration end the job with the digests, and nothing is retried."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    weights = folder / "copy.safetensors"
+    shutil.copy(BUILTIN_FOLDER / "digits-cnn.safetensors", weights)
+    sidecar = json.loads((BUILTIN_FOLDER / "digits-cnn.json").read_text())
+    members = {**{k: v for k, v in sidecar.items() if k != "name"}, "uri": "copy.safetensors"}
+    registry = folder / "models.yaml"
+    registry.write_text(json.dumps({"copy": members}))
+    with running(tmp_path / "data", CERTD_MODELS=str(registry)) as service:
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(bytes(content))
+        job = service.client.submit({**REQUEST, "model": "copy"})
+        ended = service.client.wait(job["id"], timeout_seconds=60)
+    assert ended["status"] == "failed"
+    assert ended["error"]["code"] == "digest-mismatch"

@@ -9,7 +9,7 @@ from certd.reports.pa_distribution import Band, probability_band, share_band
 
 IMAGES, DRAWS, LOOKS, REPEATS = 200, 100, 10, 200
 ALPHA, DELTA = 0.01, 0.05
-# P(Bin(200, .05) >= 28) = 4e-7.
+# P(Bin(200, .05) >= 28) = 9.6e-7.
 MOST_FAILURES = 27
 
 

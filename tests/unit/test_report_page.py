@@ -147,7 +147,7 @@ def test_lower_bounds_are_printed_down_and_upper_ones_up(value: float) -> None:
 
 def test_the_four_accuracies_stand_side_by_side() -> None:
     """Clean, under noise, predicted, certified: each named, and what a run does not hold is not made up."""
-    rows = {name: value for name, value in accuracies(results_of(_run())).rows}
+    rows = {row[0]: row[1] for row in accuracies(results_of(_run())).rows}
     assert rows["base classifier, clean images"] == "not recorded in a run"
     noisy = float(rows["base classifier under the noise"].removesuffix(" %"))
     assert noisy == pytest.approx(
