@@ -37,7 +37,12 @@ def job_view(services: Services, job: Job) -> JobView:
 def job_links(job_id: str) -> dict[str, str]:
     """Return where everything about a job is found."""
     base = f"/v1/jobs/{job_id}"
-    return {"self": base, "certificates": f"{base}/certificates", "report": f"{base}/report"}
+    return {
+        "self": base,
+        "certificates": f"{base}/certificates",
+        "report": f"{base}/report",
+        "page": f"{base}/report.html",
+    }
 
 
 def _status(services: Services, job: Job) -> JobStatus:

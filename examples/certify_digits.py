@@ -55,7 +55,8 @@ def main() -> int:
             return 1
         show_certificates(client.certificates(job["id"]))
         show_report(client.report(job["id"]))
-    _say(f"report               {arguments.data_dir / 'jobs' / job['id'] / 'report' / 'report.json'}")
+    folder = arguments.data_dir / "jobs" / job["id"] / "report"
+    _say(f"report               {folder / 'report.json'}\npage                 {folder / 'report.html'}")
     return 0
 
 

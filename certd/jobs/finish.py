@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from certd.jobs.job import JobOutcome, JobStatus, utc_now
+from certd.reports.page import page_of_run
 from certd.reports.summary import summarize
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from certd.jobs.storage import JobStorage
 
 REPORT = "report.json"
+PAGE = "report.html"
 
 
 def finish_if_complete(storage: JobStorage, job: Job) -> bool:
@@ -30,6 +32,7 @@ def finish_if_complete(storage: JobStorage, job: Job) -> bool:
     if run is None or not run.complete:
         return False
     storage.write_report(job.id, REPORT, json.dumps(summarize(run), indent=2).encode())
+    storage.write_report(job.id, PAGE, page_of_run(run).encode())
     return storage.write_outcome(job.id, JobOutcome(status=JobStatus.SUCCEEDED, finished_at=utc_now()))
 
 

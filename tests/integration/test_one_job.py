@@ -99,6 +99,17 @@ def test_the_report_carries_what_its_numbers_rest_on(service: Service) -> None:
     assert report["manifest"]["execution"]["dtype"] == "float32"
 
 
+def test_the_page_needs_nothing_from_elsewhere(service: Service) -> None:
+    """The report's page loads no script, style, picture or font, and its policy forbids any."""
+    job = service.client.submit({**OPTIONS, "dataset": "digits", "limit": 3})
+    service.client.wait(job["id"], timeout_seconds=60)
+    answer = httpx.get(f"{service.url}/v1/jobs/{job['id']}/report.html")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "<script" not in answer.text
+    assert "http" not in answer.text.replace("http://www.w3.org/", "")
+
+
 def test_certificates_come_as_csv(service: Service) -> None:
     """The CSV holds one line an image under the same names."""
     job = service.client.submit({**OPTIONS, "dataset": "digits", "limit": 3})

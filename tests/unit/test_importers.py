@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.special import ndtr
+from scipy.stats import beta, norm
 
 from certd.errors import InvalidParameter, UnreadableInput
 from certd.reports import Results, average_certified_radius, certified_accuracy
@@ -86,6 +87,13 @@ def test_counts_survive_export_and_import() -> None:
     assert second.top_counts.tolist() == first.top_counts.tolist()
     assert (second.radii <= first.radii).all()
     assert second.certified.tolist() == first.certified.tolist()
+
+
+def test_exact_radii_of_other_software_name_their_counts() -> None:
+    """Our bounds are rounded down, theirs are not: a radius a few parts in 1e10 above ours is the same count."""
+    counts = np.arange(50_490, N + 1, 503)
+    radii = 0.25 * norm.ppf(beta.ppf(ALPHA, counts, N - counts + 1))
+    assert recover_counts(radii, 0.25, N, ALPHA).tolist() == counts.tolist()
 
 
 def test_exported_radii_are_never_rounded_up() -> None:

@@ -138,7 +138,7 @@ def test_a_published_log_is_not_vouched_for() -> None:
     assert "We certified" not in page
 
 
-@pytest.mark.parametrize("value", [0.29, 0.123456789, 1 - 1e-12, 3.8114565])
+@pytest.mark.parametrize("value", [0.29, 0.12341, 0.123456789, 1 - 1e-12, 3.8114565])
 def test_lower_bounds_are_printed_down_and_upper_ones_up(value: float) -> None:
     """A printed bound is never on the wrong side of the number."""
     assert float(floored(value)) <= value <= float(ceiled(value))

@@ -100,6 +100,14 @@ def test_the_two_probabilities_are_kept_apart() -> None:
     assert not results.correct[4]
 
 
+def test_an_abstention_is_never_correct() -> None:
+    """An image whose tested class is its label, but which was not certified, earns no accuracy."""
+    results = results_of(_run([400, 1000]))
+    assert results.top_classes.tolist() == [0, 0]
+    assert results.correct.tolist() == [False, True]
+    assert summarize(_run([400, 1000]))["certified_accuracy"][0]["certified_accuracy"] == 0.5
+
+
 def test_the_average_at_the_stored_budget_is_the_runs_own() -> None:
     """Leaving no draw out gives back ACR, and the point is marked exact; beyond it, projected."""
     report = summarize(RUN)
