@@ -102,6 +102,10 @@ class Client:
         """Return the job's report."""
         return self._json("GET", f"/v1/jobs/{job_id}/report")
 
+    def page(self, job_id: str) -> str:
+        """Return the job's report as one self-contained HTML page."""
+        return self._answer("GET", f"/v1/jobs/{job_id}/report.html").text
+
     def models(self) -> list[dict[str, Any]]:
         """Return the registered models."""
         models: list[dict[str, Any]] = self._json("GET", "/v1/models")["models"]
@@ -115,6 +119,10 @@ class Client:
             return False
 
     def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = self._answer(method, path, **options).json()
+        return answer
+
+    def _answer(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **options)
         except httpx.TransportError as error:
@@ -123,8 +131,7 @@ class Client:
             ) from error
         if response.is_error:
             raise _error(response)
-        answer: dict[str, Any] = response.json()
-        return answer
+        return response
 
 
 def _error(response: httpx.Response) -> CertdError:

@@ -55,6 +55,7 @@ def main() -> int:
             return 1
         show_certificates(client.certificates(job["id"]))
         show_report(client.report(job["id"]))
+        client.page(job["id"])  # asked for once, it is kept beside the report
     folder = arguments.data_dir / "jobs" / job["id"] / "report"
     _say(f"report               {folder / 'report.json'}\npage                 {folder / 'report.html'}")
     return 0

@@ -10,12 +10,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 
 from api.schemas import CertificatePage
-from api.services import Provided, Services
-from certd.errors import Conflict
-from certd.jobs.finish import PAGE, REPORT
-from certd.reports.page import page_of_run
-from certd.reports.summary import summarize
-from certd.smoothing.run import SCHEMA, Run
+from api.services import Provided
+from certd.jobs.rendering import PAGE, REPORT, render
+from certd.smoothing.run import SCHEMA
 
 # The page carries its own style and nothing else: no script, no request to anywhere.
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -46,29 +43,14 @@ def certificates(
 @router.get("/report")
 def report(job_id: str, services: Provided) -> Response:
     """Return the report as JSON; before the end, that of the images finished so far."""
-    stored = services.storage.read_report(job_id, REPORT)
-    content = stored or json.dumps(summarize(_finished(job_id, services)), indent=2).encode()
-    return Response(content, media_type="application/json")
+    return Response(render(services.storage, job_id, REPORT), media_type="application/json")
 
 
 @router.get("/report.html")
 def report_page(job_id: str, services: Provided) -> Response:
     """Return the report as one self-contained page; before the end, that of the images finished so far."""
-    stored = services.storage.read_report(job_id, PAGE)
-    content = stored or page_of_run(_finished(job_id, services)).encode()
-    return Response(content, media_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY})
-
-
-def _finished(job_id: str, services: Services) -> Run:
-    """Return the certificates made so far.
-
-    Raises:
-        Conflict: If there are none yet.
-    """
-    run = services.storage.read_run(job_id)
-    if run is None:
-        raise Conflict(f"No image of {job_id} is finished yet; ask again when its progress says so.")
-    return run
+    page = render(services.storage, job_id, PAGE)
+    return Response(page, media_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY})
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

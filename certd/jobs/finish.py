@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from certd.jobs.job import JobOutcome, JobStatus, utc_now
-from certd.reports.page import page_of_run
-from certd.reports.summary import summarize
 
 if TYPE_CHECKING:
     from certd.errors import CertdError
     from certd.jobs.job import Job
     from certd.jobs.storage import JobStorage
 
-REPORT = "report.json"
-PAGE = "report.html"
-
 
 def finish_if_complete(storage: JobStorage, job: Job) -> bool:
-    """End ``job`` with its report once every shard lies in its folder.
+    """End ``job`` once every shard lies in its folder.
 
-    Two workers may come here at once: both write the same report, and one of them writes the state.
+    Two workers may come here at once: one of them writes the state. Reports are rendered when asked for.
 
     Returns:
         Whether this call ended the job.
@@ -31,8 +25,6 @@ def finish_if_complete(storage: JobStorage, job: Job) -> bool:
     run = storage.read_run(job.id)
     if run is None or not run.complete:
         return False
-    storage.write_report(job.id, REPORT, json.dumps(summarize(run), indent=2).encode())
-    storage.write_report(job.id, PAGE, page_of_run(run).encode())
     return storage.write_outcome(job.id, JobOutcome(status=JobStatus.SUCCEEDED, finished_at=utc_now()))
 
 

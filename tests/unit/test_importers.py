@@ -90,7 +90,7 @@ def test_counts_survive_export_and_import() -> None:
 
 
 def test_exact_radii_of_other_software_name_their_counts() -> None:
-    """Our bounds are rounded down, theirs are not: a radius a few parts in 1e10 above ours is the same count."""
+    """Our bounds are rounded down, theirs are not: a radius 1e-10 above ours is of the same count."""
     counts = np.arange(50_490, N + 1, 503)
     radii = 0.25 * norm.ppf(beta.ppf(ALPHA, counts, N - counts + 1))
     assert recover_counts(radii, 0.25, N, ALPHA).tolist() == counts.tolist()
