@@ -23,8 +23,9 @@ def easy_share(credited: NDArray[np.float64], shares: NDArray[np.float64], least
     Returns:
         In [0, 1]; 0 where no image is certified for its label.
     """
-    total = float(credited.sum())
-    return float(credited[shares >= least].sum()) / total if total else 0.0
+    # Sums that are rounded once, so that a part never comes out larger than the whole.
+    total = math.fsum(credited)
+    return math.fsum(credited[shares >= least]) / total if total else 0.0
 
 
 def uniform_easy_share(least: float) -> float:

@@ -14,8 +14,9 @@ from scipy.stats import beta, norm
 from certd.errors import InvalidParameter, UnreadableInput
 from certd.reports import Results, average_certified_radius, certified_accuracy
 from certd.reports.exporters import export_cohen
-from certd.reports.importers import import_cohen, read_cohen_rows, recover_budget, recover_counts
+from certd.reports.importers import import_cohen, read_cohen_rows
 from certd.reports.pa_distribution import correct_share_curve
+from certd.reports.recovery import recover_budget, recover_counts
 from certd.statistics import gaussian_radius, lower_bounds_table
 
 CHECKOUT = Path(__file__).resolve().parents[2]
