@@ -34,6 +34,11 @@ PER_IMAGE = (
     "statement is about the smoothed classifier of the base classifier as executed, not about the base "
     "classifier; over m images about alpha * m such statements may be false."
 )
+PREDICTION = (
+    "For each image by itself, and with probability at least 1 - alpha over the draws of the noise, the "
+    "predicted class is that of the smoothed classifier of the base classifier as executed. Nothing is certified "
+    "about inputs near the image."
+)
 FLOAT_NOISE = (
     "The noise was added in floating point, whose rounding the theorem does not cover: these radii are not "
     "proved. Use quantized noise for certificates."
@@ -52,7 +57,8 @@ def guarantees(run: Run) -> list[dict[str, Any]]:
     plan = run.manifest.certification.plan
     if plan.alpha == 0:
         return [{"name": "each-image", "values": (), "level": 1.0, "sentence": EXACT}]
-    statements = [Statement("each-image", (), 1 - plan.alpha, PER_IMAGE)]
+    sentence = PREDICTION if plan.kind == "predict" else PER_IMAGE
+    statements = [Statement("each-image", (), 1 - plan.alpha, sentence)]
     if run.manifest.certification.noise.arithmetic == "float":
         return [asdict(Statement("unproved", (), 0.0, FLOAT_NOISE))]
     statements.append(all_certificates_hold(len(run.certificates), plan.alpha))

@@ -35,14 +35,14 @@ def summarize(run: Run) -> dict[str, Any]:
     return {
         "images": {"requested": run.manifest.num_images, "finished": len(run.certificates)},
         "settings": run.manifest.settings,
-        **figures_of(results_of(run)),
+        **numbers_of(results_of(run)),
         "total_draws": sum(certificate.record.total_draws for certificate in run.certificates),
         "guarantees": guarantees(run),
         "manifest": run.manifest.model_dump(mode="json"),
     }
 
 
-def figures_of(results: Results) -> dict[str, Any]:
+def numbers_of(results: Results) -> dict[str, Any]:
     """Return the numbers of a report that follow from the counts alone, of a run or a published log."""
     return {
         "pa_distribution": _pa_distribution(results),

@@ -1,7 +1,7 @@
 """Bound a probability from a count, and turn the bound into a certified radius; every rounding is safe.
 
 A float can stand on the wrong side of the number it approximates, and library inverses miss by far more than
-a unit in the last place when draws are many. Three precautions together keep every result on the safe side:
+a unit in the last place when draws are many. Four precautions together keep every result on the safe side:
 
 - of p and 1 - p the one below one half is solved for, so neither loses its digits near one;
 - the library's root is only a start for a Newton step on the tail itself;
@@ -20,7 +20,7 @@ import math
 from bisect import bisect_right
 from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
-from typing import Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,14 @@ from scipy.special import betainc, betaincc, betainccinv, betaincinv, betaln, nd
 
 from certd.errors import InvalidParameter
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 SAFETY = 1e-9
 TAIL_ERROR_PER_TRIAL = 2**-52
 MAX_TRIALS = 2**31
 MAX_TABLE_TRIALS = 10**7
+BISECTIONS = 90
 
 Counts: TypeAlias = NDArray[np.integer[Any]]
 Floats: TypeAlias = NDArray[np.float64]
@@ -254,8 +258,13 @@ def _lower_root(k: Floats, n: Floats, alpha: Floats) -> Floats:
     target = _tightened(alpha, n)
     start = betaincinv(k, n - k + 1, target)
     excess = betainc(k, n - k + 1, start) - target
-    root: Floats = np.nextafter(start - excess / _beta_density(start, k, n - k + 1), 0)
-    return root
+    root = start - excess * _inverse_density(start, k, n - k + 1)
+    wrong = ~_solves(root, betainc(k, n - k + 1, root), target, n)
+    if wrong.any():
+        k, n, target = k[wrong], n[wrong], target[wrong]
+        root[wrong] = _bracket(lambda p: betainc(k, n - k + 1, p) <= target, k.size)[0]
+    lower: Floats = np.nextafter(root, 0)
+    return lower
 
 
 def _upper_root(k: Floats, n: Floats, alpha: Floats) -> Floats:
@@ -263,8 +272,34 @@ def _upper_root(k: Floats, n: Floats, alpha: Floats) -> Floats:
     target = _tightened(alpha, n)
     start = betainccinv(k + 1, n - k, target)
     excess = betaincc(k + 1, n - k, start) - target
-    root: Floats = np.nextafter(start + excess / _beta_density(start, k + 1, n - k), 1)
-    return root
+    root = start + excess * _inverse_density(start, k + 1, n - k)
+    wrong = ~_solves(root, betaincc(k + 1, n - k, root), target, n)
+    if wrong.any():
+        k, n, target = k[wrong], n[wrong], target[wrong]
+        root[wrong] = _bracket(lambda p: betaincc(k + 1, n - k, p) > target, k.size)[1]
+    upper: Floats = np.nextafter(root, 1)
+    return upper
+
+
+def _solves(root: Floats, tail: Floats, target: Floats, n: Floats) -> NDArray[np.bool_]:
+    """Return where a root is one: the library's inverse is wrong now and then, its tail is not.
+
+    What is tolerated, half of SAFETY and the rounding of the tail, is half of what the target gave up.
+    """
+    tolerance = (SAFETY + n * TAIL_ERROR_PER_TRIAL) / 2
+    solved: NDArray[np.bool_] = (root > 0) & (root < 1) & (np.abs(tail - target) <= tolerance * target)
+    return solved
+
+
+def _bracket(holds: Callable[[Floats], NDArray[np.bool_]], size: int) -> tuple[Floats, Floats]:
+    """Return the last p where a statement holds and the first where it does not, one float apart."""
+    below, above = np.full(size, np.finfo(float).tiny), np.ones(size)
+    for _ in range(BISECTIONS):
+        # Halve the exponent while the ends are far apart, and the distance once they are near.
+        middle = np.where(above > 2 * below, np.sqrt(below * above), (below + above) / 2)
+        true = holds(middle)
+        below, above = np.where(true, middle, below), np.where(true, above, middle)
+    return below, above
 
 
 def _tightened(alpha: Floats, n: Floats) -> Floats:
@@ -272,7 +307,12 @@ def _tightened(alpha: Floats, n: Floats) -> Floats:
     return alpha * (1 - SAFETY - n * TAIL_ERROR_PER_TRIAL)
 
 
-def _beta_density(x: Floats, a: Floats, b: Floats) -> Floats:
-    """Return the density of Beta(a, b), the slope of both tails; its sixth digit is of no account."""
-    density: Floats = np.exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
-    return density
+def _inverse_density(x: Floats, a: Floats, b: Floats) -> Floats:
+    """Return one over the density of Beta(a, b), the slope of both tails; its sixth digit is of no account.
+
+    Zero where the density vanishes, so that a bad start is not thrown further off.
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        inverse = np.exp(betaln(a, b) - xlogy(a - 1, x) - xlog1py(b - 1, -x))
+    steps: Floats = np.where(np.isfinite(inverse), inverse, 0.0)
+    return steps

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from scipy.special import ndtr
+from scipy.special import betainc, ndtr
 from statsmodels.stats.proportion import proportion_confint
 
 from certd.errors import InvalidParameter
@@ -199,3 +199,24 @@ def test_radius_refuses_what_is_no_noise_level_slack_or_number() -> None:
         lower_bounds_table(10**7 + 1, 0.1)
     with pytest.raises(InvalidParameter, match="finite"):
         floor_to(math.inf, 3)
+
+
+def test_a_wrong_root_of_the_library_is_not_believed() -> None:
+    """Where the library's inverse fails, returning .063 for a root of .025, the bound is right."""
+    upper, lower = clopper_pearson_upper(999, 43176, 0.001), clopper_pearson_lower(42177, 43176, 0.001)
+    assert upper == pytest.approx(0.025474, abs=5e-5)
+    assert lower == pytest.approx(1 - upper, abs=1e-12)
+    assert betainc(42177, 1000, lower) <= 0.001 < betainc(42177, 1000, lower * (1 + 1e-9))
+
+
+@pytest.mark.parametrize("start", [0.0, 1e-300, 0.3, 0.9, 1.0, math.nan, math.inf])
+def test_no_start_of_the_library_makes_a_bound_unsafe(start: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the library's inverses return, both bounds are those of good starts, to 1e-9."""
+    cases = [(1, 10), (990, 1000), (500, 1000), (3, 100_000), (99_999, 100_000), (42_177, 43_176)]
+    expected = [(clopper_pearson_lower(k, n, 0.001), clopper_pearson_upper(k, n, 0.001)) for k, n in cases]
+    for name in ("betaincinv", "betainccinv"):
+        monkeypatch.setattr(f"certd.statistics.clopper_pearson.{name}", lambda a, *_: np.full(a.shape, start))
+    for (k, n), (lower, upper) in zip(cases, expected, strict=True):
+        assert clopper_pearson_lower(k, n, 0.001) == pytest.approx(lower, rel=1e-9)
+        assert clopper_pearson_upper(k, n, 0.001) == pytest.approx(upper, rel=1e-9)
+        assert betainc(k, n - k + 1, clopper_pearson_lower(k, n, 0.001)) <= 0.001
