@@ -36,8 +36,8 @@ PER_IMAGE = (
 )
 PREDICTION = (
     "For each image by itself, and with probability at least 1 - alpha over the draws of the noise, the "
-    "predicted class is that of the smoothed classifier of the base classifier as executed. Nothing is certified "
-    "about inputs near the image."
+    "predicted class is that of the smoothed classifier of the base classifier as executed. Nothing is "
+    "certified about inputs near the image."
 )
 FLOAT_NOISE = (
     "The noise was added in floating point, whose rounding the theorem does not cover: these radii are not "
