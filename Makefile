@@ -22,7 +22,7 @@ test: $(TESTABLE)  ## run the whole suite
 
 check: $(TESTABLE)  ## lint, types, import contracts, and the quick tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
-	@$(BIN)/python -m pytest -m "not statistical and not integration and not house"
+	@$(BIN)/python -m pytest -m "not slow and not statistical and not integration and not house"
 
 train: $(READY)  ## train the built-in digits model again, from its seed
 	@$(BIN)/python -m certd.models.builtin.train_digits_cnn

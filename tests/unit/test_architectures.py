@@ -8,6 +8,8 @@ import torch
 from certd.models.architectures import ARCHITECTURES, CifarResNet, ProjectionResNet
 from certd.models.architectures.cifar_resnet import PaddedBlock
 
+pytestmark = pytest.mark.slow
+
 CIFAR, MNIST, IMAGENET = (3, 32, 32), (1, 28, 28), (3, 224, 224)
 INPUT_SHAPES = {"digits-cnn": (1, 8, 8), "lenet": MNIST, "resnet50": IMAGENET}
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
+pytestmark = pytest.mark.slow
+
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 MAX_64 = (1 << 64) - 1
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from certd.datasets import Dataset, LazyDataset
     from certd.models import BaseClassifier
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(os.environ.get("CERTD_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 CIFAR_SET, MNIST_SET = f"npz:{DATA}/cifar10_test.npz", f"npz:{DATA}/mnist.npz?split=test"
 RESNET20 = ("resnet20-12fca82f.th", Declaration(architecture="cifar-resnet20", preset="cifar10-imagenet-std"))

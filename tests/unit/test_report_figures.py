@@ -22,6 +22,8 @@ from certd.reports.importers import import_cohen
 if TYPE_CHECKING:
     from certd.reports.results import Results
 
+pytestmark = pytest.mark.slow
+
 HEADER = "idx\tlabel\tpredict\tradius\tcorrect\ttime\n"
 RADII = np.linspace(0.01, 1.9, 60)
 NAMES = [

@@ -17,6 +17,8 @@ from certd.noise.splitting_source import SplittingNoiseSource
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.slow
+
 CLASSES = 3
 NOISE = SplittingNoise(levels=9, seed=1)
 

@@ -20,6 +20,8 @@ from certd.statistics import clopper_pearson_lower
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.slow
+
 IMAGES = load_dataset("digits").select(limit=6)
 
 
