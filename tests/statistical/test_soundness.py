@@ -10,8 +10,14 @@ import torch
 from torch import nn
 
 from certd.models import BaseClassifier
-from certd.smoothing import parse_request
+from certd.models.runtime.arithmetic import ExecutionArithmetic
+from certd.models.runtime.prepare import prepare
+from certd.noise import Gaussian
+from certd.noise.float_source import FloatNoiseSource
+from certd.smoothing import Draws, Phase, parse_request
 from certd.smoothing.certifier import Certifier
+from certd.smoothing.sampler import DrawRequest, ImageSet, Sampler
+from certd.statistics import gaussian_radius
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,20 +83,21 @@ class _LowBits(nn.Module):
     zero only multiples of 2**-24, the spacing of floats near the noise of -1 that got it there.
     """
 
-    def __init__(self, dtype: torch.dtype) -> None:
+    def __init__(self, dtype: torch.dtype, spacing: float = 2.0**-24) -> None:
         super().__init__()
         self._dtype = dtype
+        self._spacing = spacing
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         levels = images.to(self._dtype).double().flatten(1) * 255
         near = levels.abs() < 2.0**-3
-        steps = levels * 2.0**24
+        steps = levels / self._spacing
         off_grid = (steps - steps.round()).abs() > 0.2
         fine = (near & off_grid & (levels != 0)).sum(dim=1) > 0
         return torch.stack([~fine, fine], dim=1).double()
 
     def extra_repr(self) -> str:
-        return str(self._dtype)
+        return f"{self._dtype}, {self._spacing}"
 
 
 SHAPE = (3, 32, 32)
@@ -116,6 +123,39 @@ def test_float_noise_certifies_what_is_false() -> None:
     predictions, reach = _predictions_and_reach("float", torch.float32)
     assert predictions == {0, 1}
     assert reach > DISTANCE
+
+
+class _AddedInBfloat16:
+    """Float noise as code in half precision adds it: image, noise and their sum rounded to bfloat16."""
+
+    arithmetic = "float"
+
+    def __init__(self, seed: int) -> None:
+        self._noise = FloatNoiseSource(Gaussian(0.5), seed)
+
+    def perturb(
+        self,
+        pixels: torch.Tensor,
+        image_ids: torch.Tensor,
+        rows: torch.Tensor,
+        draws: torch.Tensor,
+        out: torch.Tensor,
+    ) -> None:
+        self._noise.perturb(torch.zeros_like(pixels), image_ids, rows, draws, out)
+        out.copy_(out.bfloat16() + pixels.flatten(1)[rows].bfloat16())
+
+
+def test_noise_added_in_bfloat16_certifies_what_is_false_too() -> None:
+    """In bfloat16 the spacing near -1 is 2**-8: the same two images, the same false certificates."""
+    classifier = BaseClassifier.from_module(_LowBits(torch.float32, 2.0**-8), "low-bits", SHAPE, 2)
+    prepared = prepare(classifier, ExecutionArithmetic(fold=False, channels_last=False), 256)
+    sampler = Sampler(prepared, _AddedInBfloat16(3), name="low-bits", num_classes=2)
+    request = [DrawRequest(0, Draws(Phase.ESTIMATION, 0, 2000))]
+    ids = np.zeros(1, np.uint64)
+    black, one = (sampler.count(ImageSet(image, ids), request)[0].counts for image in (BLACK, ONE))
+    assert black.argmax() != one.argmax()
+    for counts in (black, one):
+        assert gaussian_radius(int(counts.max()), 2000, 0.001, 0.5) > DISTANCE
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
