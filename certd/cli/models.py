@@ -45,7 +45,12 @@ def open_classifier(model: str, device: str, conventions: FileConventions) -> Ba
         device: A torch device name.
         conventions: What is known about a file that does not say it itself.
     """
+    import torch
+
     from certd.models import load_model, open_model
+
+    # As in a worker: threads that wait for one another on a busy machine are slower than one.
+    torch.set_num_threads(load_settings().threads)
 
     registered = "@sha256:" in model or (":" not in model and not Path(model).is_file())
     if registered:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from certd.smoothing.manifest import Manifest
 
 PART_IMAGES = 64
-SAVE_SECONDS = 5.0
+SAVE_SECONDS = 2.0
 
 
 class ResumableRun:

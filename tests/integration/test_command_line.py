@@ -38,7 +38,7 @@ def _rows(run: Path) -> list[dict[str, object]]:
 def _interrupt(arguments: Sequence[str], run: Path) -> subprocess.Popen[str]:
     """Start a run and send it Ctrl-C as soon as a first part is saved."""
     process = subprocess.Popen([*CERTD, *arguments], cwd=CHECKOUT, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not run.exists():
         assert process.poll() is None, "the run ended before it could be interrupted"
         assert time.monotonic() < deadline
