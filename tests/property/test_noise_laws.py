@@ -17,6 +17,8 @@ from certd.noise import AdditiveLaw, Gaussian, Laplace, Norm, Uniform, quantized
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.slow
+
 CERTIFIED: list[tuple[type[AdditiveLaw], Norm]] = [
     (family, norm) for family in (Gaussian, Laplace, Uniform) for norm in family.norms
 ]

@@ -6,11 +6,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certd.datasets.registry_file import add_entry, read_entries, remove_entry
 from certd.models.loaders.assignment import strip_prefix
+
+pytestmark = pytest.mark.slow
 
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,8}", fullmatch=True)
 VALUES = st.one_of(

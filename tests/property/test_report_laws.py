@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -18,6 +19,8 @@ from certd.reports.recovery import recover_counts
 from certd.reports.subsampling import reduced_average_radius
 from certd.smoothing import Guarantee
 from certd.statistics import clopper_pearson_lower, floor_to, gaussian_radius
+
+pytestmark = pytest.mark.slow
 
 N, ALPHA = 1000, 0.001
 GAUSSIAN = Guarantee(additive_law("gaussian", 0.5), "l2", 4, 0.0)

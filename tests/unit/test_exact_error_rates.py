@@ -18,6 +18,8 @@ from certd.statistics.two_sided import two_sided_bounds
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.slow
+
 ROUNDING = 1 + 1e-9
 
 

@@ -7,8 +7,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 import api
 import workers
+
+pytestmark = pytest.mark.slow
 
 WITHOUT_TORCH = """
 import sys

@@ -23,6 +23,8 @@ from certd.reports.results import results_of
 from certd.reports.tables import to_csv, to_latex, to_markdown
 from certd.smoothing import Certificate, Draws, Manifest, Phase, Record, Run, parse_request
 
+pytestmark = pytest.mark.slow
+
 EXECUTION = Execution(
     device="cpu",
     processor="any",

@@ -14,6 +14,8 @@ from certd.reports import results_of, summarize
 from certd.reports.radius import average_certified_radius
 from certd.smoothing import Certificate, Draws, Manifest, Phase, Record, Run, parse_request
 
+pytestmark = pytest.mark.slow
+
 MODEL = "m@sha256:" + "0" * 64
 EXECUTION = Execution(
     device="cpu",
