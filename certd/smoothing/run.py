@@ -71,7 +71,8 @@ def read_run(stream: BinaryIO) -> Run:
         UnreadableInput: If the file is no run.
     """
     try:
-        table = pq.read_table(stream)
+        # A reader's threads can outlive a process that ends at once, and abort it.
+        table = pq.read_table(stream, use_threads=False, pre_buffer=False)
     except pa.ArrowInvalid as error:
         raise UnreadableInput(f"This is not a Parquet file: {error}") from None
     metadata = table.schema.metadata or {}
