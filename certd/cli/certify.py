@@ -12,6 +12,7 @@ import typer
 
 from certd.cli import options
 from certd.cli.display import progress_bar, show_certificates, show_report
+from certd.cli.interruption import interruptible
 from certd.cli.models import FileConventions, open_classifier
 from certd.settings import load_settings
 from certd.smoothing.request import parse_request
@@ -107,8 +108,14 @@ def _certify(job: _LocalJob) -> Run:
     run = ResumableRun(certifier.manifest(images.name, len(images)), job.out)
     run.start(resume=job.resume)
     _announce(run.run)
-    with progress_bar(len(images) * certification.plan.max_draws, "certifying") as advance:
-        return run.go_on(certifier, images, advance)
+    total = len(images) * certification.plan.max_draws
+    with interruptible() as check, progress_bar(total, "certifying") as advance:
+
+        def on_draws(count: int) -> None:
+            advance(count)
+            check()
+
+        return run.go_on(certifier, images, on_draws)
 
 
 def _announce(run: Run) -> None:
