@@ -39,7 +39,7 @@ class Submission:
         model = find_model(self.request.model, registry=self.services.settings.models)
         inputs = self._inputs(model)
         certification = self.request.resolve(model.reference, labelled=inputs.labels is not None)
-        plan = certification.plan
+        plan = certification.procedure
         guarantee = Guarantee.of(certification.noise, certification.norm, model.input_shape)
         plan.check(guarantee, model.num_classes)
         self._check_budget(len(inputs) * plan.max_draws)

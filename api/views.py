@@ -17,7 +17,7 @@ def job_view(services: Services, job: Job) -> JobView:
     """Return a job with its state, progress and links."""
     outcome = services.storage.read_outcome(job.id)
     certification = job.certification
-    progress = services.board.job(job.id, job.inputs.num_images, certification.plan.max_draws)
+    progress = services.board.job(job.id, job.inputs.num_images, certification.procedure.max_draws)
     status = outcome.status if outcome else _status(services, job)
     return JobView(
         id=job.id,

@@ -45,6 +45,7 @@ def certify(
     seed: options.Seed = None,
     batch: options.Batch = None,
     dtype: options.DtypeName = "float32",
+    check_draws: options.CheckDraws = None,
     compiled: options.Compiled = False,
     skip: Annotated[int, typer.Option(help="Take every skip-th image.")] = 1,
     start: Annotated[int, typer.Option(help="First image.")] = 0,
@@ -66,6 +67,7 @@ def certify(
         "tolerance": tolerance, "radius": radius, "bound": bound, "split": False if no_split else None,
         "votes": votes, "mean_bound": mean_bound, "top_k": top_k, "seed": seed, "batch_size": batch,
         "dtype": dtype,
+        "check_draws": check_draws,
         "compiled": compiled,
     }  # fmt: skip
     selection = {"skip": skip, "start": start, "stop": stop, "limit": limit}
@@ -108,7 +110,7 @@ def _certify(job: _LocalJob) -> Run:
     run = ResumableRun(certifier.manifest(images.name, len(images)), job.out)
     run.start(resume=job.resume)
     _announce(run.run)
-    total = len(images) * certification.plan.max_draws
+    total = len(images) * certification.procedure.max_draws
     with interruptible() as check, progress_bar(total, "certifying") as advance:
 
         def on_draws(count: int) -> None:

@@ -47,7 +47,7 @@ def estimate(
     classifier = load_model(request.model, device)
     certification = request.resolve(classifier.reference, labelled=not unlabelled)
     guarantee = Guarantee.of(certification.noise, certification.norm, classifier.input_shape)
-    certification.plan.check(guarantee, classifier.num_classes)
+    certification.procedure.check(guarantee, classifier.num_classes)
     speed = _draws_per_second(classifier, certification, device)
     expected = expect(certification, guarantee, images, classifier.num_classes, speed)
     if as_json:

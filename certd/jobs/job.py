@@ -83,7 +83,7 @@ class Job(BaseModel):
     @property
     def max_draws(self) -> int:
         """Return the most draws the job can cost."""
-        return self.inputs.num_images * self.certification.plan.max_draws
+        return self.inputs.num_images * self.certification.procedure.max_draws
 
 
 class JobOutcome(BaseModel):

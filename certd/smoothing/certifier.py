@@ -11,20 +11,22 @@ from certd.errors import InvalidParameter, ShapeMismatch
 from certd.models.runtime.prepare import prepare
 from certd.noise.sources import open_source
 from certd.smoothing.certificate import Certificate
-from certd.smoothing.draws import Draws, Record
+from certd.smoothing.draws import Draws, Phase, Record
 from certd.smoothing.guarantee import Guarantee
 from certd.smoothing.manifest import Manifest, versions
 from certd.smoothing.sampler import DrawRequest, ImageSet, Sampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from certd.models import BaseClassifier
     from certd.models.runtime.arithmetic import Execution
     from certd.models.runtime.prepared import PreparedClassifier
+    from certd.noise.source import NoiseSource
     from certd.smoothing.request import Certification
+    from certd.smoothing.votes import Votes
 
 
 # A round is what an interruption can cost; more draws at once would not fill the batches better.
@@ -61,7 +63,7 @@ class Certifier:
             )
         self._classifier = classifier
         self._certification = certification
-        self._plan = certification.plan
+        self._plan = certification.procedure
         self._device = device
         self.guarantee = Guarantee.of(certification.noise, certification.norm, classifier.input_shape)
         self._plan.check(self.guarantee, classifier.num_classes)
@@ -77,6 +79,7 @@ class Certifier:
             vote_kind=self._plan.vote_kind,
             seed=certification.seed,
         )
+        self._checker = self._open_checker(source)
 
     def certify(  # noqa: PLR0913, PLR0917 - images, what is known of them, and who watches
         self,
@@ -105,8 +108,7 @@ class Certifier:
         records = fresh if records is None else _checked_records(records, fresh)
         image_set = ImageSet(images, image_ids, self._device)
         while requests := self._next_round(records):
-            counted = self._sampler.count(image_set, requests, on_draws)
-            for request, votes in zip(requests, counted, strict=True):
+            for request, votes in self._count(image_set, requests, on_draws):
                 record = records[request.image]
                 records[request.image] = record.observe(request.draws, votes, self._plan.tested_class(record))
             if on_round is not None:
@@ -136,6 +138,26 @@ class Certifier:
             execution=self.execution,
             versions=versions(),
         )
+
+    def _open_checker(self, source: NoiseSource) -> Sampler | None:
+        """Return what counts how often the votes differ from the execution that is certified."""
+        comparison = self._prepared.comparison
+        if comparison is None:
+            return None
+        return Sampler(comparison, source, name=self._classifier.name, num_classes=2)
+
+    def _count(
+        self,
+        image_set: ImageSet,
+        requests: Sequence[DrawRequest],
+        on_draws: Callable[[int], None] | None,
+    ) -> Iterator[tuple[DrawRequest, Votes]]:
+        """Count every request: those of the check by both executions, the others by the one that votes."""
+        checks = [request for request in requests if request.draws.phase is Phase.CHECK]
+        others = [request for request in requests if request.draws.phase is not Phase.CHECK]
+        for sampler, part in ((self._checker, checks), (self._sampler, others)):
+            if sampler is not None and part:
+                yield from zip(part, sampler.count(image_set, part, on_draws), strict=True)
 
     def _next_round(self, records: Sequence[Record]) -> list[DrawRequest]:
         wanted = ((i, self._next_draws(record)) for i, record in enumerate(records))

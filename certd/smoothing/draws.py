@@ -28,6 +28,7 @@ class Phase(IntEnum):
     ESTIMATION = 0
     SELECTION = 1
     PILOT = 2
+    CHECK = 3
 
     def index(self, draw: int) -> int:
         """Return the stream's draw index of this phase's ``draw``, in [0, 2**30)."""

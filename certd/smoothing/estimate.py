@@ -43,7 +43,7 @@ def estimate(
     Raises:
         CannotCertify: If no image could be certified.
     """
-    plan = certification.plan
+    plan = certification.procedure
     plan.check(guarantee, num_classes)
     draws = num_images * plan.max_draws
     return Estimate(

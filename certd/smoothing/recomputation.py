@@ -56,10 +56,11 @@ def recompute(run: Run, norm: Norm | None = None, **changes: Any) -> Run:
     changed = _changed(certification, norm, changes)
     manifest = run.manifest.model_copy(update={"certification": changed, "norm": changed.norm})
     guarantee = manifest.guarantee
-    changed.plan.check(guarantee, manifest.num_classes)
-    manifest = manifest.model_copy(update={"max_radius": changed.plan.max_radius(guarantee)})
+    procedure = changed.procedure
+    procedure.check(guarantee, manifest.num_classes)
+    manifest = manifest.model_copy(update={"max_radius": procedure.max_radius(guarantee)})
     certificates = (
-        Certificate(certificate.record, changed.plan.conclude(certificate.record, guarantee))
+        Certificate(certificate.record, procedure.conclude(certificate.record, guarantee))
         for certificate in run.certificates
     )
     return Run(manifest, tuple(certificates))

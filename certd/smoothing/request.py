@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from certd.errors import InvalidParameter
-from certd.models.runtime.arithmetic import Dtype, ExecutionArithmetic
+from certd.models.runtime.arithmetic import AskedDtype, ExecutionArithmetic
 from certd.noise import Norm
 from certd.noise.specification import Family, NoiseArithmetic, NoiseSpecification
 from certd.smoothing.plans import (
@@ -16,10 +16,13 @@ from certd.smoothing.plans import (
     ExhaustivePlan,
     FixedPlan,
     OpenPlan,
+    Plan,
     PrecisionPlan,
     PredictPlan,
     RadiiPlan,
 )
+from certd.smoothing.plans.checked import DEFAULT_CHECK_DRAWS, CheckedPlan
+from certd.smoothing.plans.fields import DrawCount
 
 Seed = Annotated[int, Field(ge=0, lt=1 << 64)]
 BatchSize = Annotated[int, Field(ge=1, le=1 << 20)]
@@ -57,6 +60,7 @@ class Certification(BaseModel):
     execution: ExecutionArithmetic = Field(
         default_factory=ExecutionArithmetic, description="How the base classifier runs"
     )
+    check_draws: DrawCount | None = Field(default=None, description="dtype checked: copies classified twice")
 
     @model_validator(mode="after")
     def _splitting_is_exhaustive(self) -> Self:
@@ -64,6 +68,21 @@ class Certification(BaseModel):
         if splitting != (self.plan.kind == "exhaustive") or (splitting and self.norm != "l1"):
             raise ValueError("splitting noise, the exhaustive plan and the l1 norm go together")
         return self
+
+    @model_validator(mode="after")
+    def _checked_draws_are_known(self) -> Self:
+        if (self.check_draws is not None) != (self.execution.dtype == "checked"):
+            raise ValueError("check_draws and dtype checked go together")
+        return self
+
+    @property
+    def procedure(self) -> Plan:
+        """Return the plan as it is carried out: with the check of the votes, where that was asked for.
+
+        Raises:
+            InvalidParameter: If the plan cannot be checked.
+        """
+        return self.plan if self.check_draws is None else CheckedPlan(self.plan, self.check_draws)
 
 
 class CertificationRequest(BaseModel):
@@ -98,7 +117,11 @@ class CertificationRequest(BaseModel):
     top_k: int | None = Field(default=None, description="fixed: certify membership of the top k")
     seed: Seed | None = Field(default=None, description="Key of the noise; drawn afresh when absent")
     batch_size: BatchSize | None = None
-    dtype: Dtype = Field(default="float32", description="Type of weights and activations")
+    dtype: AskedDtype = Field(
+        default="float32",
+        description="Type of weights and activations; checked: float32, from votes cast in bfloat16",
+    )
+    check_draws: int | None = Field(default=None, description="dtype checked: copies classified twice")
     compiled: bool = Field(default=False, description="Compile the network first; for jobs of many minutes")
     tf32: bool = Field(default=False, description="Let CUDA round the factors of float32 products")
 
@@ -122,8 +145,20 @@ class CertificationRequest(BaseModel):
             "seed": secrets.randbits(_SEED_BITS) if self.seed is None else self.seed,
             "batch_size": self.batch_size or DEFAULT_BATCH_SIZE,
             "execution": {"dtype": self.dtype, "compiled": self.compiled, "tf32": self.tf32},
+            "check_draws": self._check_draws,
         }
         return _validated(Certification, values)
+
+    @property
+    def _check_draws(self) -> int | None:
+        if self.check_draws is not None and self.dtype != "checked":
+            raise InvalidParameter(
+                "check_draws is an option of dtype checked; leave it out, or ask for that dtype.",
+                pointer="/check_draws",
+            )
+        if self.dtype != "checked":
+            return None
+        return DEFAULT_CHECK_DRAWS if self.check_draws is None else self.check_draws
 
     def _plan(self, noise: NoiseSpecification, *, labelled: bool) -> BaseModel:
         kind = self.plan or self._default_plan(labelled=labelled)

@@ -85,7 +85,7 @@ def read_run(stream: BinaryIO) -> Run:
 def conclude_rows(manifest: Manifest, rows: Sequence[dict[str, Any]]) -> list[Certificate]:
     """Draw the conclusions from stored counts, with no forward pass."""
     guarantee = manifest.guarantee
-    plan = manifest.certification.plan
+    plan = manifest.certification.procedure
     records = [record_from_row(row) for row in rows]
     return [Certificate(record, plan.conclude(record, guarantee)) for record in records]
 
@@ -94,7 +94,7 @@ def record_from_row(row: dict[str, Any]) -> Record:
     """Return the record that a row's counts make up."""
     tallies = {}
     for phase in Phase:
-        counts = row[f"{phase.name.lower()}_counts"]
+        counts = row.get(f"{phase.name.lower()}_counts")
         if counts is not None:
             tallies[phase] = Tally(sum(counts), np.array(counts, dtype=np.int64))
     if Phase.ESTIMATION in tallies:

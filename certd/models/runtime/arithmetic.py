@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Dtype = Literal["float32", "bfloat16"]
+AskedDtype = Literal["float32", "bfloat16", "checked"]
 
 
 class ExecutionArithmetic(BaseModel):
@@ -16,7 +17,8 @@ class ExecutionArithmetic(BaseModel):
     the one that drew its counts.
 
     Attributes:
-        dtype: Type of weights and activations.
+        dtype: Type of weights and activations. ``checked`` certifies the float32 classifier from the votes
+            of the bfloat16 one and a bound on how often the two differ.
         fold: Fold normalisation and batch-norms into the layers beside them, where that is exact.
         channels_last: Lay images out with the channels innermost, where there are convolutions over images.
         compiled: Compile; see ``certd.models.runtime.compilation.worth_compiling``.
@@ -25,7 +27,7 @@ class ExecutionArithmetic(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dtype: Dtype = "float32"
+    dtype: AskedDtype = "float32"
     fold: bool = True
     channels_last: bool = True
     compiled: bool = False
@@ -39,6 +41,7 @@ class Execution(BaseModel):
         device: A torch device name.
         processor: The accelerator's name, or the instruction set that the processor's kernels use.
         dtype: Type of weights and activations.
+        voted_in: The type in which votes were cast for this execution, if another one.
         normalisation_folded: Whether the first layer holds the division by 255 and by the scale.
         batch_norms_folded: Batch-norms that the layer before them took in.
         batch_norms_left: Batch-norms that run as they are.
@@ -56,6 +59,7 @@ class Execution(BaseModel):
     device: str
     processor: str
     dtype: Dtype
+    voted_in: Dtype | None = None
     normalisation_folded: bool
     batch_norms_folded: int = Field(ge=0)
     batch_norms_left: int = Field(ge=0)

@@ -10,6 +10,7 @@ from torch import nn
 
 from certd.errors import InvalidParameter, ModelError
 from certd.models.runtime.arithmetic import Execution
+from certd.models.runtime.comparison import Comparison
 from certd.models.runtime.compilation import compiled
 from certd.models.runtime.fold import fold, unfolded
 from certd.models.runtime.numerics import keep_cublas_repeatable, numerics
@@ -18,7 +19,7 @@ from certd.models.runtime.prepared import PreparedClassifier
 
 if TYPE_CHECKING:
     from certd.models.base_classifier import BaseClassifier
-    from certd.models.runtime.arithmetic import ExecutionArithmetic
+    from certd.models.runtime.arithmetic import Dtype, ExecutionArithmetic
     from certd.models.runtime.fold import Folding
 
 
@@ -43,6 +44,8 @@ def prepare(
         ModelError: If its kernels cannot be compiled.
     """
     keep_cublas_repeatable()
+    if arithmetic.dtype == "checked":
+        return _checked(classifier, arithmetic, batch_size, device)
     folding = fold(classifier) if arithmetic.fold else unfolded(classifier)
     channels_last = arithmetic.channels_last and _has_images(folding.network)
     network = _on_grid(classifier, arithmetic, folding, channels_last=channels_last).to(device)
@@ -53,6 +56,21 @@ def prepare(
     return _warmed_up(
         PreparedClassifier(compiled(network, torch.device(device)), classifier.input_shape, execution)
     )
+
+
+def _checked(
+    classifier: BaseClassifier, arithmetic: ExecutionArithmetic, batch_size: int, device: str
+) -> PreparedClassifier:
+    """Return the voters, with the comparison to the execution that they vote for."""
+    voted_in: Dtype = "bfloat16"
+    voter, certified = (
+        prepare(classifier, arithmetic.model_copy(update={"dtype": dtype}), batch_size, device)
+        for dtype in (voted_in, "float32")
+    )
+    execution = certified.execution.model_copy(update={"voted_in": voted_in})
+    shape = classifier.input_shape
+    comparison = PreparedClassifier(Comparison(voter, certified), shape, execution)
+    return PreparedClassifier(voter, shape, execution, comparison)
 
 
 def _has_images(network: nn.Module) -> bool:

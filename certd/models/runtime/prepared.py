@@ -26,14 +26,20 @@ class PreparedClassifier:
     Attributes:
         input_shape: Channel, height and width.
         execution: How it is executed; what a certificate has to name.
+        comparison: Where another execution casts the votes: votes on whether the two agree, 0, or differ, 1.
     """
 
     def __init__(
-        self, network: Callable[[Tensor], Tensor], input_shape: tuple[int, int, int], execution: Execution
+        self,
+        network: Callable[[Tensor], Tensor],
+        input_shape: tuple[int, int, int],
+        execution: Execution,
+        comparison: PreparedClassifier | None = None,
     ) -> None:
         self._network = network
         self.input_shape = input_shape
         self.execution = execution
+        self.comparison = comparison
 
     def __call__(self, noisy: Tensor) -> Tensor:
         """Classify noisy images.

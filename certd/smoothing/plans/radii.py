@@ -23,6 +23,8 @@ from certd.smoothing.plans.plan import Conclusion
 from certd.statistics.sequential import group_sequential_design, stage_schedule
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from certd.smoothing.draws import Record
     from certd.smoothing.guarantee import Guarantee
     from certd.smoothing.votes import VoteKind
@@ -97,8 +99,8 @@ class RadiiPlan(BaseModel):
             raise too_few_draws(self.n, self.alpha)
 
     def grid(self, guarantee: Guarantee) -> tuple[float, ...]:
-        """Return the radii that are tested, in input units."""
-        return self.radii if self.radii is not None else _default_grid(self, guarantee)
+        """Return the radii that are tested, in input units; of the listed ones those within reach."""
+        return _grid(self, guarantee)
 
     def max_radius(self, guarantee: Guarantee) -> float:
         """Return the largest radius of the list."""
@@ -108,11 +110,14 @@ class RadiiPlan(BaseModel):
         """Ask for the selection draws where there is no label, then stage by stage until all is decided."""
         if record.label is None and record.drawn(Phase.SELECTION) < self.n0:
             return Draws(Phase.SELECTION, record.drawn(Phase.SELECTION), self.n0)
-        design = _design(self, guarantee)
-        trail = record.trail
-        if design.finished(trail):
+        trail, stages = record.trail, stage_schedule(self.n)
+        if self._finished(trail, guarantee):
             return None
-        return Draws(Phase.ESTIMATION, record.drawn(Phase.ESTIMATION), design.stages[len(trail)])
+        return Draws(Phase.ESTIMATION, record.drawn(Phase.ESTIMATION), stages[len(trail)])
+
+    def _finished(self, trail: Sequence[int], guarantee: Guarantee) -> bool:
+        """Return whether all is decided; where nothing is within reach, after the first look."""
+        return _design(self, guarantee).finished(trail) if self.grid(guarantee) else bool(trail)
 
     def tested_class(self, record: Record) -> int | None:
         """Return the label, or the class that won the selection draws."""
@@ -125,8 +130,9 @@ class RadiiPlan(BaseModel):
         """Certify the largest radius whose boundary was crossed at some look."""
         top_class = self.tested_class(record)
         assert top_class is not None  # noqa: S101 - a finished record has a tested class
-        certified = _design(self, guarantee).certified(record.trail)
-        radius = self.grid(guarantee)[certified - 1] if certified else 0.0
+        grid = self.grid(guarantee)
+        certified = _design(self, guarantee).certified(record.trail) if grid else 0
+        radius = grid[certified - 1] if certified else 0.0
         tally = record.tallies[Phase.ESTIMATION]
         return Conclusion(
             prediction=top_class if certified else None,
@@ -147,10 +153,12 @@ def _design(plan: RadiiPlan, guarantee: Guarantee) -> GroupSequentialDesign:
 
 
 @lru_cache(maxsize=64)
-def _default_grid(plan: RadiiPlan, guarantee: Guarantee) -> tuple[float, ...]:
-    cap = guarantee.bound(plan.n, plan.n, plan.alpha).radius
-    steps = [STEP * i for i in range(min(MAX_RADII, int(cap / STEP) + 1))]
-    return tuple(radius for radius in steps if _reachable(plan, guarantee, radius))
+def _grid(plan: RadiiPlan, guarantee: Guarantee) -> tuple[float, ...]:
+    listed = plan.radii
+    if listed is None:
+        cap = guarantee.bound(plan.n, plan.n, plan.alpha).radius
+        listed = tuple(STEP * i for i in range(min(MAX_RADII, int(cap / STEP) + 1)))
+    return tuple(radius for radius in listed if _reachable(plan, guarantee, radius))
 
 
 @lru_cache(maxsize=1024)
