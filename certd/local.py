@@ -49,11 +49,13 @@ def certify(  # noqa: PLR0913 - what, with which noise, where
     """
     from certd.models import load_model  # noqa: PLC0415 - torch takes a second to import
     from certd.smoothing.certifier import Certifier  # noqa: PLC0415
+    from certd.smoothing.settling import settle  # noqa: PLC0415
 
     classifier = load_model(model, device) if isinstance(model, str) else model
     request = parse_request({"model": classifier.name, "sigma": sigma, **options})
     dataset = _as_dataset(images, labels, classifier)
     certification = request.resolve(classifier.reference, labelled=dataset.labels is not None)
+    certification = settle(classifier, certification, len(dataset), device)
     certifier = Certifier(classifier, certification, device)
     certificates = certifier.certify(dataset.images, dataset.image_ids, dataset.labels, on_draws)
     return Run(certifier.manifest(dataset.name or None, len(dataset)), tuple(certificates))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from certd.models import BaseClassifier, load_model
 from certd.models.runtime.prepare import prepare
 from certd.smoothing.certifier import Certifier
+from certd.smoothing.settling import settle, settled_as
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from certd.models.runtime.arithmetic import Execution, ExecutionArithmetic
     from certd.models.runtime.prepared import PreparedClassifier
     from certd.smoothing.request import Certification
 
@@ -28,21 +30,29 @@ class ModelCache:
     def __init__(self, device: str, registry: Path | None, capacity: int = 4) -> None:
         self._device = device
         self._registry = registry
-        self._capacity = capacity
-        self._ready: OrderedDict[str, tuple[BaseClassifier, PreparedClassifier]] = OrderedDict()
+        self._loaded = lru_cache(capacity)(self._load)
+        self._prepared = lru_cache(capacity)(self._prepare)
 
-    def certifier(self, certification: Certification) -> Certifier:
-        """Return a certifier, loading, checking and preparing its model unless that was done before."""
-        key = f"{certification.model} {certification.batch_size} {certification.execution.model_dump_json()}"
-        if key not in self._ready:
-            self._ready[key] = self._prepare(certification)
-            while len(self._ready) > self._capacity:
-                self._ready.popitem(last=False)
-        self._ready.move_to_end(key)
-        classifier, prepared = self._ready[key]
+    def certifier(
+        self, certification: Certification, num_images: int, begun: Execution | None = None
+    ) -> Certifier:
+        """Return a certifier, loading, checking and preparing its model unless that was done before.
+
+        Args:
+            certification: What the job asks for.
+            num_images: Images of the whole job, on which may depend what the job leaves open.
+            begun: How the job's classifier is executed, once a worker has begun.
+        """
+        classifier = self._loaded(certification.model)
+        if begun is None:
+            certification = settle(classifier, certification, num_images, self._device)
+        else:
+            certification = settled_as(certification, begun)
+        prepared = self._prepared(certification.model, certification.execution, certification.rows)
         return Certifier(classifier, certification, self._device, prepared)
 
-    def _prepare(self, certification: Certification) -> tuple[BaseClassifier, PreparedClassifier]:
-        classifier = load_model(certification.model, self._device, registry=self._registry)
-        execution, batch_size = certification.execution, certification.batch_size
-        return classifier, prepare(classifier, execution, batch_size, self._device)
+    def _load(self, reference: str) -> BaseClassifier:
+        return load_model(reference, self._device, registry=self._registry)
+
+    def _prepare(self, reference: str, execution: ExecutionArithmetic, rows: int) -> PreparedClassifier:
+        return prepare(self._loaded(reference), execution, rows, self._device)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from certd.errors import ModelError
 from certd.jobs.progress import ShardProgress
 from certd.smoothing.run import Run
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from certd.jobs.progress import ProgressBoard
     from certd.jobs.shards import Shard
     from certd.jobs.storage import JobStorage
+    from certd.smoothing.certifier import Certifier
     from certd.smoothing.draws import Record
     from workers.datasets import DatasetCache
     from workers.models import ModelCache
@@ -50,8 +52,7 @@ class ShardWork:
             The shard's certificates under the job's manifest, and the draws this attempt made.
         """
         shard = job.shards[index]
-        certifier = self._models.certifier(job.certification)
-        self._storage.pin_execution(job.id, certifier.execution)
+        certifier = self._certifier(job)
         inputs = self._storage.read_inputs(job.id)
         part = slice(shard.start, shard.stop)
         saved = self._storage.read_checkpoint(job.id, index)
@@ -70,6 +71,26 @@ class ShardWork:
         progress = ShardProgress.of(run)
         self._board.report(job.id, index, progress)
         return run, progress.draws_done - done_before
+
+    def _certifier(self, job: Job) -> Certifier:
+        """Return a certifier that executes the classifier as the job began.
+
+        Raises:
+            ModelError: If this worker would execute it otherwise: its counts would be another classifier's.
+        """
+        begun, num_images = self._storage.read_execution(job.id), job.inputs.num_images
+        certifier = self._models.certifier(job.certification, num_images, begun)
+        pinned = self._storage.pin_execution(job.id, certifier.execution)
+        if begun is None and pinned != certifier.execution:
+            # Another worker began at the same moment, and settled what the job leaves open otherwise.
+            certifier = self._models.certifier(job.certification, num_images, pinned)
+        if pinned != certifier.execution:
+            raise ModelError(
+                "This worker would execute the classifier otherwise than the job began: "
+                f"{certifier.execution} in place of {pinned}. Start a job's workers on machines of one kind, "
+                "with equal CERTD_THREADS."
+            )
+        return certifier
 
     def _pixels(self, job: Job, inputs: Inputs, part: slice) -> NDArray[np.uint8]:
         """Return the pixels of some images of the job: uploaded ones, or those of its data set."""

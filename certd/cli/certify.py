@@ -46,7 +46,7 @@ def certify(
     batch: options.Batch = None,
     dtype: options.DtypeName = "float32",
     check_draws: options.CheckDraws = None,
-    compiled: options.Compiled = False,
+    compiled: options.Compiled = "false",
     skip: Annotated[int, typer.Option(help="Take every skip-th image.")] = 1,
     start: Annotated[int, typer.Option(help="First image.")] = 0,
     stop: Annotated[int | None, typer.Option(help="Image after the last.")] = None,
@@ -97,15 +97,21 @@ class _LocalJob:
 def _certify(job: _LocalJob) -> Run:
     request = parse_request(job.asked)
     # torch takes a second to import; a refused option should not wait for it.
-    from certd.cli.resumable import ResumableRun, stored_seed
+    from certd.cli.resumable import ResumableRun, stored_execution, stored_seed
     from certd.datasets import open_dataset
     from certd.smoothing.certifier import Certifier
+    from certd.smoothing.settling import settle, settled_as
 
     classifier = open_classifier(request.model, job.device, job.conventions)
     images = open_dataset(job.dataset, registry=load_settings().datasets).select(**job.selection)
     if request.seed is None and job.resume:
         request = request.model_copy(update={"seed": stored_seed(job.out)})
     certification = request.resolve(classifier.reference, labelled=images.labels is not None)
+    begun = stored_execution(job.out) if job.resume else None
+    if begun is None:
+        certification = settle(classifier, certification, len(images), job.device)
+    else:
+        certification = settled_as(certification, begun)
     certifier = Certifier(classifier, certification, job.device)
     run = ResumableRun(certifier.manifest(images.name, len(images)), job.out)
     run.start(resume=job.resume)

@@ -43,12 +43,13 @@ def estimate(
     from certd.models import load_model
     from certd.smoothing.estimate import estimate as expect
     from certd.smoothing.guarantee import Guarantee
+    from certd.smoothing.settling import as_asked
 
     classifier = load_model(request.model, device)
     certification = request.resolve(classifier.reference, labelled=not unlabelled)
     guarantee = Guarantee.of(certification.noise, certification.norm, classifier.input_shape)
     certification.procedure.check(guarantee, classifier.num_classes)
-    speed = _draws_per_second(classifier, certification, device)
+    speed = _draws_per_second(classifier, as_asked(certification), device)
     expected = expect(certification, guarantee, images, classifier.num_classes, speed)
     if as_json:
         print(json.dumps(asdict(expected)))
@@ -68,7 +69,7 @@ def _draws_per_second(classifier: BaseClassifier, certification: Certification, 
     from certd.smoothing.draws import Draws, Phase
     from certd.smoothing.sampler import DrawRequest, ImageSet, Sampler
 
-    prepared = prepare(classifier, certification.execution, certification.batch_size, device)
+    prepared = prepare(classifier, certification.execution, certification.rows, device)
     source = open_source(certification.noise, certification.seed)
     sampler = Sampler(prepared, source, name=classifier.name, num_classes=classifier.num_classes)
     grey = ImageSet(np.full((1, *classifier.input_shape), 127, np.uint8), np.zeros(1, np.uint64), device)

@@ -32,7 +32,7 @@ VotesKind = Annotated[str | None, typer.Option("--votes", help="Plan fixed: hard
 MeanBound = Annotated[str | None, typer.Option(help="Soft votes: thinned, hoeffding or bernstein.")]
 TopK = Annotated[int | None, typer.Option("--top-k", help="Plan fixed: certify membership of the top k.")]
 Seed = Annotated[int | None, typer.Option(help="Key of the noise; drawn afresh when absent.")]
-Batch = Annotated[int | None, typer.Option(help="Rows of one forward pass.")]
+Batch = Annotated[str | None, typer.Option(help="Rows of one forward pass, or auto: the fastest.")]
 PresetName = Annotated[
     str | None,
     typer.Option("--preset", help="Conventions of a data set for a file: cifar10, mnist, imagenet."),
@@ -42,7 +42,9 @@ Mean = Annotated[str | None, typer.Option(help="Mean a channel, such as 0.49,0.4
 Std = Annotated[str | None, typer.Option(help="Scale a channel, such as 0.25,0.24,0.26.")]
 DtypeName = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or checked.")]
 CheckDraws = Annotated[int | None, typer.Option(help="checked: copies that both types classify.")]
-Compiled = Annotated[bool, typer.Option("--compiled", help="Compile first; pays for runs of many minutes.")]
+Compiled = Annotated[
+    str, typer.Option("--compiled", help="true, false, or auto: compile first where the run earns it back.")
+]
 Device = Annotated[str, typer.Option(help="Torch device.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from certd.datasets import Dataset, LazyDataset
+    from certd.models.runtime.arithmetic import Execution
     from certd.smoothing.certifier import Certifier
     from certd.smoothing.manifest import Manifest
 
@@ -100,3 +101,11 @@ def stored_seed(out: Path | None) -> int | None:
         return None
     with out.open("rb") as stream:
         return read_run(stream).manifest.certification.seed
+
+
+def stored_execution(out: Path | None) -> Execution | None:
+    """Return how the run in ``out`` is executed, if there is one."""
+    if out is None or not out.exists():
+        return None
+    with out.open("rb") as stream:
+        return read_run(stream).manifest.execution

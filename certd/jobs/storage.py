@@ -14,16 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from certd.errors import ModelError, NotFound
+from certd.errors import NotFound
 from certd.jobs.inputs import Inputs, read_inputs, write_inputs
 from certd.jobs.job import Job, JobOutcome
+from certd.models.runtime.arithmetic import Execution
 from certd.smoothing.checkpoint import decode_records, encode_records
 from certd.smoothing.run import Run, read_run, write_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from certd.models.runtime.arithmetic import Execution
     from certd.smoothing.draws import Record
 
 
@@ -124,20 +124,16 @@ class JobStorage:
         """Forget a checkpoint once its shard is stored."""
         self._checkpoint_path(job_id, index).unlink(missing_ok=True)
 
-    def pin_execution(self, job_id: str, execution: Execution) -> None:
-        """Let the first worker of a job decide how its classifier is executed.
+    def read_execution(self, job_id: str) -> Execution | None:
+        """Return how the job's classifier is executed, or None while no worker has begun."""
+        path = self.folder(job_id) / "execution.json"
+        return Execution.model_validate_json(path.read_bytes()) if path.exists() else None
 
-        Raises:
-            ModelError: If this worker would execute it otherwise: its counts would be another classifier's.
-        """
+    def pin_execution(self, job_id: str, execution: Execution) -> Execution:
+        """Let the first worker of a job decide how its classifier is executed, and return what it decided."""
         path = self.folder(job_id) / "execution.json"
         _create_once(path, execution.model_dump_json(indent=2).encode())
-        pinned = type(execution).model_validate_json(path.read_bytes())
-        if pinned != execution:
-            raise ModelError(
-                f"This worker would execute the classifier otherwise than the job began: {execution} in "
-                f"place of {pinned}. Start a job's workers on machines of one kind, with equal CERTD_THREADS."
-            )
+        return Execution.model_validate_json(path.read_bytes())
 
     def write_outcome(self, job_id: str, outcome: JobOutcome) -> bool:
         """Store the terminal state, unless there is one already.

@@ -41,7 +41,7 @@ class Certifier:
 
     Args:
         classifier: The base classifier.
-        certification: Model reference, noise, plan, seed and batch size.
+        certification: Model reference, noise, plan, seed and batch size, all settled.
         device: A torch device name.
         prepared: The classifier made ready for exactly this certification before, to save doing it again.
 
@@ -68,9 +68,7 @@ class Certifier:
         self.guarantee = Guarantee.of(certification.noise, certification.norm, classifier.input_shape)
         self._plan.check(self.guarantee, classifier.num_classes)
         source = open_source(certification.noise, certification.seed)
-        self._prepared = prepared or prepare(
-            classifier, certification.execution, certification.batch_size, device
-        )
+        self._prepared = prepared or prepare(classifier, certification.execution, certification.rows, device)
         self._sampler = Sampler(
             self._prepared,
             source,

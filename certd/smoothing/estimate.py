@@ -31,6 +31,16 @@ class Estimate:
     norm: str
 
 
+# Of the most draws a plan may spend, the share that it spends on published test sets, rounded up.
+_EXPECTED_SHARE = {"radii": 0.15, "precision": 0.5, "open": 0.15}
+
+
+def expected_draws(certification: Certification, num_images: int) -> int:
+    """Return about how many draws ``num_images`` images will take; docs/plan-savings.md has the shares."""
+    share = _EXPECTED_SHARE.get(certification.plan.kind, 1.0)
+    return round(num_images * certification.procedure.max_draws * share)
+
+
 def estimate(
     certification: Certification,
     guarantee: Guarantee,

@@ -56,7 +56,7 @@ class Certification(BaseModel):
     norm: Norm
     plan: AnyPlan
     seed: Seed
-    batch_size: BatchSize
+    batch_size: BatchSize | Literal["auto"]
     execution: ExecutionArithmetic = Field(
         default_factory=ExecutionArithmetic, description="How the base classifier runs"
     )
@@ -74,6 +74,17 @@ class Certification(BaseModel):
         if (self.check_draws is not None) != (self.execution.dtype == "checked"):
             raise ValueError("check_draws and dtype checked go together")
         return self
+
+    @property
+    def rows(self) -> int:
+        """Return the rows of every forward pass.
+
+        Raises:
+            InvalidParameter: If that was left open; see ``certd.smoothing.settling``.
+        """
+        if self.batch_size == "auto":
+            raise InvalidParameter("Settle the batch size before the first draw.", pointer="/batch_size")
+        return self.batch_size
 
     @property
     def procedure(self) -> Plan:
@@ -116,13 +127,17 @@ class CertificationRequest(BaseModel):
     )
     top_k: int | None = Field(default=None, description="fixed: certify membership of the top k")
     seed: Seed | None = Field(default=None, description="Key of the noise; drawn afresh when absent")
-    batch_size: BatchSize | None = None
+    batch_size: BatchSize | Literal["auto"] | None = Field(
+        default=None, description="Rows of a forward pass; auto finds the fastest"
+    )
     dtype: AskedDtype = Field(
         default="float32",
         description="Type of weights and activations; checked: float32, from votes cast in bfloat16",
     )
     check_draws: int | None = Field(default=None, description="dtype checked: copies classified twice")
-    compiled: bool = Field(default=False, description="Compile the network first; for jobs of many minutes")
+    compiled: bool | Literal["auto"] = Field(
+        default=False, description="Compile the network first; auto does where the job earns it back"
+    )
     tf32: bool = Field(default=False, description="Let CUDA round the factors of float32 products")
 
     def resolve(self, model_reference: str, *, labelled: bool) -> Certification:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from certd.errors import ModelError, NonFiniteLogits, OutOfMemory
+from certd.models.runtime.prepared import out_of_memory
 from certd.noise.thinning import sample_classes
 from certd.smoothing.votes import SCALE, SoftSums, Votes
 
@@ -148,11 +149,12 @@ class Sampler:
     def _forward(self) -> Tensor:
         try:
             return self._prepared(self._noisy)
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemory(
-                f"A batch of {self._batch_size} does not fit {self._device}; ask for a smaller batch_size."
-            ) from error
         except RuntimeError as error:
+            if out_of_memory(error):
+                raise OutOfMemory(
+                    f"A batch of {self._batch_size} does not fit {self._device}; ask for a smaller "
+                    "batch_size, or for batch_size auto."
+                ) from error
             raise ModelError(f"{self._name} failed on its input: {error}") from error
 
     def _refuse_broken(self, broken: Tensor, requests: Sequence[DrawRequest]) -> None:

@@ -76,6 +76,7 @@ def test_the_record_says_what_was_done() -> None:
         "device": "cpu",
         "processor": torch.backends.cpu.get_cpu_capability(),
         "dtype": "bfloat16",
+        "voted_in": None,
         "normalisation_folded": True,
         "batch_norms_folded": 19,
         "batch_norms_left": 0,

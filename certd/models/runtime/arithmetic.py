@@ -21,7 +21,7 @@ class ExecutionArithmetic(BaseModel):
             of the bfloat16 one and a bound on how often the two differ.
         fold: Fold normalisation and batch-norms into the layers beside them, where that is exact.
         channels_last: Lay images out with the channels innermost, where there are convolutions over images.
-        compiled: Compile; see ``certd.models.runtime.compilation.worth_compiling``.
+        compiled: Compile; ``auto`` where ``certd.models.runtime.compilation.worth_compiling`` says so.
         tf32: Let CUDA round the factors of float32 products to 10 bits.
     """
 
@@ -30,7 +30,7 @@ class ExecutionArithmetic(BaseModel):
     dtype: AskedDtype = "float32"
     fold: bool = True
     channels_last: bool = True
-    compiled: bool = False
+    compiled: bool | Literal["auto"] = False
     tf32: bool = False
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 NOTICEABLE = 1.02
+LONGEST_SECONDS = 4.0
 
 
 def best_batch_size(seconds: Callable[[int], float], candidates: Sequence[int]) -> int:
@@ -20,7 +21,8 @@ def best_batch_size(seconds: Callable[[int], float], candidates: Sequence[int]) 
 
     Args:
         seconds: Time of one batch of so many rows, above 0; raises ``OutOfMemory`` where it does not fit.
-        candidates: Sizes to try, rising; those after the first that does not fit are not tried.
+        candidates: Sizes to try, rising; none after the first that does not fit, that is noticeably slower
+            than a smaller one, or that takes seconds.
 
     Returns:
         One of the candidates.
@@ -38,6 +40,8 @@ def best_batch_size(seconds: Callable[[int], float], candidates: Sequence[int]) 
         except OutOfMemory:
             if not rates:
                 raise
+            break
+        if rates[size] * NOTICEABLE < max(rates.values()) or size / rates[size] > LONGEST_SECONDS:
             break
     return min(size for size, rate in rates.items() if rate * NOTICEABLE >= max(rates.values()))
 

@@ -40,10 +40,12 @@ def prepare(
         device: A torch device name.
 
     Raises:
-        InvalidParameter: If the classifier does not run in the type asked for.
+        InvalidParameter: If the classifier does not run in the type asked for, or compiling is left open.
         ModelError: If its kernels cannot be compiled.
     """
     keep_cublas_repeatable()
+    if arithmetic.compiled == "auto":
+        raise InvalidParameter("Settle first whether to compile; ask for compiled true or false.")
     if arithmetic.dtype == "checked":
         return _checked(classifier, arithmetic, batch_size, device)
     folding = fold(classifier) if arithmetic.fold else unfolded(classifier)
@@ -115,7 +117,7 @@ def _execution(
         batch_norms_folded=folding.batch_norms_folded,
         batch_norms_left=folding.batch_norms_left,
         channels_last=channels_last,
-        compiled=arithmetic.compiled,
+        compiled=bool(arithmetic.compiled),
         tf32=arithmetic.tf32,
         deterministic=True,
         batch_size=batch_size,

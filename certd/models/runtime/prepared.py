@@ -70,7 +70,9 @@ class PreparedClassifier:
         try:
             noisy = self.buffer().fill_(127.0)
             return median([self._seconds(noisy) for _ in range(repeats + 1)][1:])
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
             raise OutOfMemory(
                 f"A batch of {self.execution.batch_size} does not fit {self.execution.device}."
             ) from error
@@ -79,3 +81,8 @@ class PreparedClassifier:
         start = perf_counter()
         self(noisy).sum().item()  # waits for the device
         return perf_counter() - start
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Return whether ``error`` says that memory ran out; on the processor torch says so in words alone."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
