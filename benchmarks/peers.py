@@ -12,9 +12,6 @@ thread each. Prints Markdown.
 from __future__ import annotations
 
 import argparse
-import platform
-import shutil
-import subprocess
 import time
 from pathlib import Path
 from statistics import median
@@ -23,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from benchmarks.machine import describe
+from benchmarks.rivals import ALPHA, RIVALS, best_batch
 from certd.datasets import open_dataset
 from certd.models import Declaration, open_model
 from certd.models.runtime.arithmetic import ExecutionArithmetic
@@ -32,14 +31,11 @@ from certd.smoothing import parse_request
 from certd.smoothing.certifier import Certifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from certd.datasets import Dataset, LazyDataset
     from certd.models import BaseClassifier
     from certd.models.runtime.prepared import PreparedClassifier
 
-N0, N, ALPHA = 100, 100_000, 0.001
-PEER_BATCHES = (32, 64, 128, 256)
+N0, N = 100, 100_000
 ROUNDS = 3
 SLICE_DRAWS = 768
 
@@ -51,64 +47,19 @@ def main() -> None:
     classifier = open_model(str(arguments.weights), Declaration(name="model", preset=arguments.preset))
     whole = open_dataset(f"npz:{arguments.data}").select(skip=arguments.skip)
     measured = whole.select(skip=max(1, len(whole) // arguments.images))
-    peers: dict[str, Callable[[int], float]] = {
-        "reference loop": lambda batch: loop_seconds(classifier, whole, arguments.sigma, batch),
-        "ART": lambda batch: art_seconds(classifier, whole, arguments.sigma, batch),
-    }
-    batches = {name: _best_batch(seconds) for name, seconds in peers.items()}
-    speeds: dict[str, list[float]] = {name: [] for name in peers}
+    image = np.asarray(whole.images[:1])[0]
+    asked = (classifier, image, arguments.sigma, SLICE_DRAWS)
+    batches = {name: best_batch(rival, *asked) for name, rival in RIVALS.items()}
+    speeds: dict[str, list[float]] = {name: [] for name in RIVALS}
     limits: dict[str, list[float]] = {dtype: [] for dtype in arguments.dtypes}
     prepared = {dtype: _prepared(classifier, dtype, arguments.batch) for dtype in arguments.dtypes}
     for _ in range(ROUNDS):
-        for name, seconds in peers.items():
-            speeds[name].append(SLICE_DRAWS / seconds(batches[name]))
+        for name, rival in RIVALS.items():
+            speeds[name].append(SLICE_DRAWS / rival(*asked, batches[name]))
         for dtype, found in limits.items():
             found.append(arguments.batch / prepared[dtype].seconds_a_batch(5))
     ours = {dtype: _certify(classifier, measured, arguments, dtype) for dtype in arguments.dtypes}
     _print(arguments, len(whole), len(measured), batches, speeds, limits, ours)
-
-
-def loop_seconds(
-    classifier: BaseClassifier, images: Dataset | LazyDataset, sigma: float, batch: int
-) -> float:
-    """Time the loop of Cohen et al. (2019): one image, noise by randn_like, counts on the host."""
-    image = torch.from_numpy(np.asarray(images.images[:1])).float() / 255
-    counts = np.zeros(classifier.num_classes, dtype=int)
-    began = time.perf_counter()
-    left = SLICE_DRAWS
-    with torch.no_grad():
-        while left > 0:
-            size = min(batch, left)
-            left -= size
-            copies = image.repeat((size, 1, 1, 1))
-            predictions = classifier.module(copies + torch.randn_like(copies) * sigma).argmax(1)
-            for prediction in predictions.numpy():
-                counts[prediction] += 1
-    return time.perf_counter() - began
-
-
-def art_seconds(classifier: BaseClassifier, images: Dataset | LazyDataset, sigma: float, batch: int) -> float:
-    """Time the adversarial-robustness-toolbox on the estimation draws of one image."""
-    from art.estimators.certification.randomized_smoothing import PyTorchRandomizedSmoothing
-
-    smoothed = PyTorchRandomizedSmoothing(
-        model=classifier.module,
-        loss=torch.nn.CrossEntropyLoss(),
-        input_shape=classifier.input_shape,
-        nb_classes=classifier.num_classes,
-        sample_size=1,
-        scale=sigma,
-        alpha=ALPHA,
-        device_type="cpu",
-    )
-    image = np.asarray(images.images[:1]).astype(np.float32) / 255
-    began = time.perf_counter()
-    smoothed.certify(image, n=SLICE_DRAWS - 1, batch_size=batch)
-    return time.perf_counter() - began
-
-
-def _best_batch(seconds: Callable[[int], float]) -> int:
-    return min(PEER_BATCHES, key=seconds)
 
 
 def _prepared(classifier: BaseClassifier, dtype: str, batch: int) -> PreparedClassifier:
@@ -157,7 +108,7 @@ def _print(  # noqa: PLR0913, PLR0917 - what was measured
 ) -> None:
     peer_draws = num_images * (N0 + N)
     costs = {name: peer_draws / median(found) for name, found in speeds.items()}
-    print(f"{_machine()}; {arguments.weights.name}, sigma {arguments.sigma}, {num_images} images,")
+    print(f"{describe()}; {arguments.weights.name}, sigma {arguments.sigma}, {num_images} images,")
     print(f"alpha {ALPHA}, budget {N:,}; certd measured on {num_measured} images and scaled,")
     print(f"peers on slices of {SLICE_DRAWS} draws.\n")
     print("| | draws a second | draws an image | seconds for the table | against the loop | against ART |")
@@ -180,16 +131,6 @@ def _print(  # noqa: PLR0913, PLR0917 - what was measured
         limit = median(limits[dtype])
         print(f"\n{dtype}: {share:.0%} of the forward pass alone ({limit:,.0f} draws a second);")
         print(f"certified accuracy at 0, .25, .5 on the measured images: {accuracy}.")
-
-
-def _machine() -> str:
-    git = shutil.which("git") or "git"
-    commit = subprocess.run(
-        [git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    capability = torch.backends.cpu.get_cpu_capability()
-    name = commit.stdout.strip() or "unknown"
-    return f"{platform.machine()}, {capability}, torch {torch.__version__}, commit {name}"
 
 
 def _arguments() -> argparse.Namespace:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 COMPILE_SECONDS = 60.0
 """More than networks of up to 110 layers took on one core."""
+MOST_COMPILATIONS = 1024
 LEAST_GAIN = 0.07
 """The least share of a folded network's time that compiling saved, of a small and of deep ones."""
 
@@ -46,8 +47,14 @@ def keep_compilations(folder: Path) -> None:
 def compiled(network: nn.Module, device: torch.device) -> Callable[[Tensor], Tensor]:
     """Return ``network`` with its kernels compiled at the first call, for the shape of that call alone.
 
-    On CUDA a call replays a recorded graph, and the next call overwrites what it returned.
+    On CUDA a call replays a recorded graph, and the next call overwrites what it returned. The trap: after
+    eight compilations in one process torch by itself runs what follows uncompiled and says so in a log line;
+    here that is an error, for a certificate names the classifier as executed.
     """
+    from torch._dynamo import config as dynamo  # noqa: PLC0415 - takes a second to import
+
+    dynamo.recompile_limit = dynamo.accumulated_recompile_limit = MOST_COMPILATIONS
+    dynamo.fail_on_recompile_limit_hit = True
     options: dict[str, Any] = {
         "freezing": True,
         "deterministic": True,

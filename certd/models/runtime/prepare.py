@@ -157,7 +157,7 @@ def _warmed_up(prepared: PreparedClassifier) -> PreparedClassifier:
         prepared(prepared.buffer().zero_())
     except torch.OutOfMemoryError:
         raise
-    except RuntimeError as error:
+    except (RuntimeError, torch._dynamo.exc.FailOnRecompileLimitHit) as error:  # noqa: SLF001 - its only name
         raise ModelError(
             f"Compiling failed: {error}. A C++ compiler must be installed; or ask for compiled false."
         ) from error

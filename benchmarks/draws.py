@@ -1,0 +1,198 @@
+"""Draws a second, model by model: certd against the published loop and ART, and against the forward pass.
+
+    python -m benchmarks.draws --data-folder ../shared/data [--models digits-cnn resnet20 ...]
+
+All sides draw for the same image on one thread, in rounds that alternate; the table gives medians. A rival
+runs at its best batch, certd at the one that ``batch_size: auto`` finds. Networks without weights are timed
+only. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from benchmarks.machine import describe
+from benchmarks.rivals import RIVALS, best_batch
+from certd.models import BaseClassifier, Declaration, load_model, open_model
+from certd.models.architectures import ARCHITECTURES
+from certd.models.runtime.arithmetic import ExecutionArithmetic
+from certd.models.runtime.batch_size import best_batch_size
+from certd.models.runtime.prepare import prepare
+from certd.smoothing import parse_request
+from certd.smoothing.certifier import Certifier
+from certd.smoothing.settling import CPU_CANDIDATES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from benchmarks.rivals import Rival
+    from certd.models.runtime.prepared import PreparedClassifier
+
+SIGMA, ROUNDS = 0.25, 5
+SLICE_SECONDS = 1.5
+EXECUTIONS = {
+    "float32": ExecutionArithmetic(),
+    "float32, compiled": ExecutionArithmetic(compiled=True),
+    "bfloat16, compiled": ExecutionArithmetic(dtype="bfloat16", compiled=True),
+}
+
+
+@dataclass(slots=True)
+class Contender:
+    """One way to spend draws: the time it takes for so many, and the speeds that were found."""
+
+    seconds: Callable[[int], float]
+    draws: int
+    batch: int
+    limit: Callable[[], float] | None = None
+    speeds: list[float] = field(default_factory=list)
+    limits: list[float] = field(default_factory=list)
+
+    def measure(self) -> None:
+        """Add one round, and the forward pass alone beside it."""
+        self.speeds.append(self.draws / self.seconds(self.draws))
+        if self.limit is not None:
+            self.limits.append(self.limit())
+
+
+def main() -> None:
+    """Measure each model and print its rows."""
+    arguments = _arguments()
+    torch.set_num_threads(1)
+    print(f"{describe()}; one thread, medians of {ROUNDS} alternating rounds.\n")
+    print("| model | | batch | draws a second | against the loop | against ART | of the forward pass |")
+    print("|---|---|---|---|---|---|---|")
+    for name in arguments.models:
+        _measure(name, MODELS[name](arguments.data_folder))
+
+
+def _measure(name: str, classifier: BaseClassifier) -> None:
+    image = np.random.default_rng(0).integers(0, 256, classifier.input_shape, dtype=np.uint8)
+    contenders = {**_rivals(classifier, image), **_ours(classifier, image)}
+    for _ in range(ROUNDS):
+        for contender in contenders.values():
+            contender.measure()
+    speeds = {kind: median(contender.speeds) for kind, contender in contenders.items()}
+    for kind, contender in contenders.items():
+        ratios = [f"{speeds[kind] / speeds[rival]:.2f}x" for rival in RIVALS]
+        share = f"{speeds[kind] / median(contender.limits):.0%}" if contender.limits else ""
+        row = [name, kind, str(contender.batch), f"{speeds[kind]:,.0f}", *ratios, share]
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
+def _rivals(classifier: BaseClassifier, image: NDArray[np.uint8]) -> dict[str, Contender]:
+    found = {}
+    for name, rival in RIVALS.items():
+        trial = max(64, _draws(64 / rival(classifier, image, SIGMA, 64, 64)) // 4)
+        batch = best_batch(rival, classifier, image, SIGMA, trial)
+        speed = trial / rival(classifier, image, SIGMA, trial, batch)
+        found[name] = Contender(_timed(rival, classifier, image, batch), _draws(speed), batch)
+    return found
+
+
+def _timed(
+    rival: Rival, classifier: BaseClassifier, image: NDArray[np.uint8], batch: int
+) -> Callable[[int], float]:
+    return lambda draws: rival(classifier, image, SIGMA, draws, batch)
+
+
+def _ours(classifier: BaseClassifier, image: NDArray[np.uint8]) -> dict[str, Contender]:
+    return {f"certd, {name}": _own(classifier, image, how) for name, how in EXECUTIONS.items()}
+
+
+def _own(classifier: BaseClassifier, image: NDArray[np.uint8], execution: ExecutionArithmetic) -> Contender:
+    plain = execution.model_copy(update={"compiled": False})
+    batch = best_batch_size(lambda size: prepare(classifier, plain, size).seconds_a_batch(), CPU_CANDIDATES)
+    prepared = prepare(classifier, execution, batch)
+    draws = max(2, _draws(batch / prepared.seconds_a_batch()) // batch) * batch
+    return Contender(
+        seconds=lambda count: _certd_seconds(classifier, image, prepared, count),
+        draws=draws,
+        batch=batch,
+        limit=lambda: batch / prepared.seconds_a_batch(5),
+    )
+
+
+def _draws(speed: float) -> int:
+    return max(32, int(speed * SLICE_SECONDS))
+
+
+def _certd_seconds(
+    classifier: BaseClassifier, image: NDArray[np.uint8], prepared: PreparedClassifier, draws: int
+) -> float:
+    """Time the fixed plan on one image, selection draws included."""
+    execution, batch = prepared.execution, prepared.execution.batch_size
+    request = parse_request(
+        {
+            "model": "x",
+            "sigma": SIGMA,
+            "plan": "fixed",
+            "n0": batch,
+            "n": draws - batch,
+            "seed": 1,
+            "dtype": execution.dtype,
+            "compiled": execution.compiled,
+            "batch_size": batch,
+        }
+    )
+    certification = request.resolve(classifier.reference, labelled=False)
+    certifier = Certifier(classifier, certification, prepared=prepared)
+    ids = np.zeros(1, dtype=np.uint64)
+    began = perf_counter()
+    certifier.certify(image[None], ids)
+    return perf_counter() - began
+
+
+def _shape(architecture: str, input_shape: tuple[int, int, int], num_classes: int) -> BaseClassifier:
+    """Return a network of random weights, whose time is that of a trained one."""
+    torch.manual_seed(0)
+    module = ARCHITECTURES[architecture](input_shape, num_classes).eval()
+    return BaseClassifier.from_module(module, architecture, input_shape, num_classes)
+
+
+def _trained(file: str, preset: str, folder: Path) -> BaseClassifier:
+    return open_model(str(folder / "weights" / file), Declaration(name="model", preset=preset))
+
+
+def _convex(folder: Path) -> BaseClassifier:
+    declaration = Declaration(
+        name="cifar-small",
+        preset="cifar10",
+        architecture="convex-small",
+        mean=(0.485, 0.456, 0.406),
+        std=(0.225, 0.225, 0.225),
+    )
+    return open_model(str(folder / "weights" / "cifar_small_36px.pth"), declaration)
+
+
+MODELS: dict[str, Callable[[Path], BaseClassifier]] = {
+    "digits-cnn": lambda _: load_model("digits-cnn"),
+    "cifar-small": _convex,
+    "resnet20": partial(_trained, "resnet20_noise_0.25.pth", "cifar10-pixel-std"),
+    "resnet110": lambda _: _shape("cifar-resnet110-projection", (3, 32, 32), 10),
+    "resnet50": lambda _: _shape("resnet50", (3, 224, 224), 1000),
+}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data-folder", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What certd is measured against, each written or called as its users do."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from certd.models import BaseClassifier
+
+    Rival = Callable[[BaseClassifier, NDArray[np.uint8], float, int, int], float]
+
+BATCHES = (32, 64, 128, 256)
+ALPHA = 0.001
+
+
+def loop_seconds(
+    classifier: BaseClassifier, image: NDArray[np.uint8], sigma: float, draws: int, batch: int
+) -> float:
+    """Time the loop of Cohen et al. (2019): one image, noise by randn_like, counts on the host."""
+    clean = torch.from_numpy(image[None]).float() / 255
+    counts = np.zeros(classifier.num_classes, dtype=int)
+    began = time.perf_counter()
+    with torch.no_grad():
+        while draws > 0:
+            size = min(batch, draws)
+            draws -= size
+            copies = clean.repeat((size, 1, 1, 1))
+            predictions = classifier.module(copies + torch.randn_like(copies) * sigma).argmax(1)
+            for prediction in predictions.numpy():
+                counts[prediction] += 1
+    return time.perf_counter() - began
+
+
+def art_seconds(
+    classifier: BaseClassifier, image: NDArray[np.uint8], sigma: float, draws: int, batch: int
+) -> float:
+    """Time the adversarial-robustness-toolbox on the draws of one image."""
+    from art.estimators.certification.randomized_smoothing import PyTorchRandomizedSmoothing
+
+    smoothed = PyTorchRandomizedSmoothing(
+        model=classifier.module,
+        loss=torch.nn.CrossEntropyLoss(),
+        input_shape=classifier.input_shape,
+        nb_classes=classifier.num_classes,
+        sample_size=1,
+        scale=sigma,
+        alpha=ALPHA,
+        device_type="cpu",
+    )
+    pixels = image[None].astype(np.float32) / 255
+    began = time.perf_counter()
+    smoothed.certify(pixels, n=draws - 1, batch_size=batch)
+    return time.perf_counter() - began
+
+
+RIVALS: dict[str, Rival] = {"reference loop": loop_seconds, "ART": art_seconds}
+
+
+def best_batch(
+    rival: Rival, classifier: BaseClassifier, image: NDArray[np.uint8], sigma: float, draws: int
+) -> int:
+    """Return the batch at which ``rival`` is fastest here."""
+    return min(BATCHES, key=lambda batch: rival(classifier, image, sigma, draws, batch))
