@@ -8,6 +8,7 @@ import threading
 
 from certd.errors import CertdError
 from certd.logs import set_up_logs
+from certd.models.runtime.threads import available_cores, oversubscription
 from certd.settings import load_settings
 from workers.worker import WorkerProcess
 
@@ -25,6 +26,10 @@ def main() -> int:
             "A worker needs CERTD_REDIS_URL, for example redis://localhost:6379/0. "
             "`make serve` starts a server, the API and workers together.\n"
         )
+        return 2
+    crowded = oversubscription(1, settings.threads, available_cores())
+    if crowded is not None:
+        sys.stderr.write(f"{crowded}\n")
         return 2
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,20 +8,19 @@ from hypothesis import strategies as st
 from certd.errors import OutOfMemory
 from certd.models.runtime.batch_size import best_batch_size, halve_until_it_fits
 from certd.models.runtime.compilation import worth_compiling
-from certd.models.runtime.threads import threads_a_process
+from certd.models.runtime.threads import oversubscription
 
 SECONDS = st.floats(1e-9, 1e6)
 SIZES = st.lists(st.integers(1, 1 << 16), min_size=1, max_size=8, unique=True).map(sorted)
 
 
-@given(st.integers(1, 1024), st.integers(1, 1024))
-def test_threads_never_outnumber_cores(num_processes: int, cores: int) -> None:
-    """As many processes with as many threads fit the cores, and no larger number of threads does."""
-    if num_processes > cores:
-        return
-    threads = threads_a_process(num_processes, cores)
-    assert threads > 0
-    assert num_processes * threads <= cores < num_processes * (threads + 1)
+@given(st.integers(1, 1024), st.integers(1, 1024), st.integers(1, 1024))
+def test_nothing_is_said_exactly_where_threads_do_not_outnumber_cores(
+    num_processes: int, threads: int, cores: int
+) -> None:
+    """Every thread has a core, or the sentence is there."""
+    said = oversubscription(num_processes, threads, cores)
+    assert (said is None) == (num_processes * threads <= cores)
 
 
 @given(st.integers(0, 1 << 40), SECONDS, SECONDS, st.floats(0, 1))
@@ -33,7 +32,7 @@ def test_a_job_shorter_than_the_compilation_is_never_compiled(
         assert draws * seconds_a_draw > compile_seconds
 
 
-@given(SIZES, st.floats(0, 10), st.floats(1e-6, 1))
+@given(SIZES, st.floats(0, 1), st.floats(1e-9, 4e-5))
 def test_no_other_size_is_faster_by_more_than_is_noticeable(
     sizes: list[int], overhead: float, per_row: float
 ) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from certd.errors import InvalidParameter
-
 CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -24,25 +22,24 @@ def available_cores(limit: Path = CGROUP_LIMIT) -> int:
     return usable if quota == "max" else max(1, min(usable, int(quota) // int(period)))
 
 
-def threads_a_process(num_processes: int, cores: int) -> int:
-    """Return how many threads each of several busy processes should use.
+def oversubscription(num_processes: int, threads: int, cores: int) -> str | None:
+    """Say what is wrong with so many busy processes of so many threads each, if anything is.
 
-    Whole cores, so that no two threads share one. On small networks one process a core with one thread each
-    is the fastest: two such processes beat one with two threads by a third.
+    On small networks one process a core with one thread each is the fastest: two such processes beat one with
+    two threads by a third.
 
     Args:
         num_processes: Busy processes on the machine, at least 1.
+        threads: Threads of each, at least 1.
         cores: Cores they share, at least 1.
 
     Returns:
-        Threads of each, at least 1.
-
-    Raises:
-        InvalidParameter: If there are more processes than cores.
+        None where every thread has a core; otherwise a sentence with the remedy.
     """
-    if not 1 <= num_processes <= cores:
-        raise InvalidParameter(
-            f"{num_processes} processes cannot share {cores} cores without slowing each other down; "
-            f"start between 1 and {cores}."
-        )
-    return cores // num_processes
+    if num_processes * threads <= cores:
+        return None
+    return (
+        f"{num_processes} worker processes with {threads} threads each do not fit {cores} cores and slow "
+        f"each other down: start at most {cores} workers, with CERTD_THREADS of at most "
+        f"{max(1, cores // num_processes)}."
+    )
