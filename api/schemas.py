@@ -84,6 +84,19 @@ class ModelList(BaseModel):
     models: list[ModelView]
 
 
+class DatasetView(BaseModel):
+    """A data set that jobs can name."""
+
+    name: str
+    description: str
+
+
+class DatasetList(BaseModel):
+    """All registered data sets."""
+
+    datasets: list[DatasetView]
+
+
 class Health(BaseModel):
     """Whether a part of the service answers."""
 

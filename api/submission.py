@@ -18,6 +18,8 @@ from certd.models import ModelSpecification, find_model
 from certd.smoothing.guarantee import Guarantee
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from api.services import Services
     from certd.jobs.request import JobRequest
 
@@ -78,11 +80,25 @@ class Submission:
         images, labels = decode_uploads(self.files, model, limits, self.request.layout)
         if self.request.labels is not None:
             labels = to_labels(np.asarray(self.request.labels), len(images), model.num_classes)
-        return Inputs(np.arange(len(images), dtype=np.uint64), images, labels)
+        return Inputs(self._ids(len(images)), images, labels)
+
+    def _ids(self, num_images: int) -> NDArray[np.uint64]:
+        asked = self.request.image_ids
+        if asked is None:
+            return np.arange(num_images, dtype=np.uint64)
+        if len(asked) != num_images or len(set(asked)) != num_images:
+            raise InvalidParameter(
+                f"{num_images} images need as many image_ids, all different; got {len(asked)}.",
+                pointer="/image_ids",
+            )
+        return np.array(asked, dtype=np.uint64)
 
     def _named(self, model: ModelSpecification) -> Inputs:
-        if self.request.labels is not None:
-            raise InvalidParameter("A data set brings its own labels; leave `labels` out.", pointer="/labels")
+        for name in ("labels", "image_ids"):
+            if getattr(self.request, name) is not None:
+                raise InvalidParameter(
+                    f"A data set brings its own {name}; leave `{name}` out.", pointer=f"/{name}"
+                )
         whole = load_dataset(self.request.dataset or "", registry=self.services.settings.datasets)
         chosen = whole.select(
             skip=self.request.skip,
@@ -90,6 +106,8 @@ class Submission:
             stop=self.request.stop,
             limit=self.request.limit,
             indices=self.request.indices,
+            sample=self.request.sample,
+            sample_seed=self.request.sample_seed,
         )
         if chosen.input_shape != model.input_shape:
             raise ShapeMismatch(

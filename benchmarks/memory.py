@@ -69,7 +69,7 @@ def _peak_mebibytes(folder: Path, who: str, num_images: int, draws: int) -> floa
     certifier = Certifier(classifier, request.resolve(classifier.reference, labelled=True))
     certifier.certify(first[None], np.array([1 << 40], dtype=np.uint64), np.zeros(1, dtype=np.int64))
     before = _peak()
-    ResumableRun(certifier.manifest(None, num_images), None).go_on(certifier, images, lambda _: None)
+    ResumableRun(certifier.manifest(None, images.image_ids), None).go_on(certifier, images, lambda _: None)
     return _peak() - before
 
 

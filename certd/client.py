@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from certd import errors
-from certd.errors import CertdError, Unavailable
+from certd.errors import CertdError, Unavailable, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,6 +93,15 @@ class Client:
                 raise Unavailable(f"{job_id} is still {job['status']} after {timeout_seconds} s; it goes on.")
             time.sleep(POLL_SECONDS)
 
+    def datasets(self) -> list[str]:
+        """Return the names of the data sets that the service holds."""
+        found: list[dict[str, Any]] = self._json("GET", "/v1/datasets")["datasets"]
+        return [dataset["name"] for dataset in found]
+
+    def run_file(self, job_id: str) -> bytes:
+        """Return the job's run, every count in it, as Parquet; before the end, what is finished."""
+        return self._answer("GET", f"/v1/jobs/{job_id}/certificates?format=parquet").content
+
     def certificates(self, job_id: str) -> list[dict[str, Any]]:
         """Return one row an image, for the images finished so far."""
         rows: list[dict[str, Any]] = self._json("GET", f"/v1/jobs/{job_id}/certificates")["certificates"]
@@ -126,7 +135,7 @@ class Client:
         try:
             response = self._http.request(method, path, **options)
         except httpx.TransportError as error:
-            raise Unavailable(
+            raise Unreachable(
                 f"{self._http.base_url} cannot be reached ({error}). Is the server up?"
             ) from error
         if response.is_error:

@@ -133,6 +133,13 @@ class Unavailable(CertdError):
     retryable = True
 
 
+class Unreachable(Unavailable):
+    """No server answers at the address that was given."""
+
+    code = "unreachable"
+    title = "No server answers"
+
+
 class ModelError(CertdError):
     """The base classifier failed, through no fault of the request."""
 

@@ -6,21 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from certd.datasets import Dataset, to_images, to_labels
+from certd.datasets import Dataset, LazyDataset, to_images, to_labels
 from certd.smoothing.request import parse_request
 from certd.smoothing.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from certd.models import BaseClassifier
 
+PART_IMAGES = 256
+
 
 def certify(  # noqa: PLR0913 - what, with which noise, where
     model: str | BaseClassifier,
-    images: Dataset | NDArray[Any],
+    images: Dataset | LazyDataset | NDArray[Any],
     labels: Sequence[int] | NDArray[np.int64] | None = None,
     *,
     sigma: float,
@@ -57,17 +59,29 @@ def certify(  # noqa: PLR0913 - what, with which noise, where
     certification = request.resolve(classifier.reference, labelled=dataset.labels is not None)
     certification = settle(classifier, certification, len(dataset), device)
     certifier = Certifier(classifier, certification, device)
-    certificates = certifier.certify(dataset.images, dataset.image_ids, dataset.labels, on_draws)
-    return Run(certifier.manifest(dataset.name or None, len(dataset)), tuple(certificates))
+    certificates = [
+        certificate
+        for part in _parts(dataset)
+        for certificate in certifier.certify(part.images, part.image_ids, part.labels, on_draws)
+    ]
+    return Run(certifier.manifest(dataset.name or None, dataset.image_ids), tuple(certificates))
+
+
+def _parts(dataset: Dataset | LazyDataset) -> Iterator[Dataset]:
+    """Yield a set in memory whole, which fills batches best, and any other part by part."""
+    if isinstance(dataset, Dataset):
+        yield dataset
+    else:
+        yield from dataset.parts(PART_IMAGES)
 
 
 def _as_dataset(
-    images: Dataset | NDArray[Any],
+    images: Dataset | LazyDataset | NDArray[Any],
     labels: Sequence[int] | NDArray[np.int64] | None,
     classifier: BaseClassifier,
-) -> Dataset:
+) -> Dataset | LazyDataset:
     """Return images as a data set whose ids are their positions."""
-    if isinstance(images, Dataset):
+    if isinstance(images, Dataset | LazyDataset):
         return images
     pixels = to_images(images, classifier.input_shape)
     known = None if labels is None else to_labels(np.asarray(labels), len(pixels), classifier.num_classes)

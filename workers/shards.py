@@ -65,7 +65,7 @@ class ShardWork:
             saved,
             self._save(job, index),
         )
-        run = Run(certifier.manifest(job.inputs.dataset, job.inputs.num_images), tuple(certificates))
+        run = Run(certifier.manifest(job.inputs.dataset, inputs.image_ids), tuple(certificates))
         self._storage.write_shard(job.id, index, run)
         self._storage.remove_checkpoint(job.id, index)
         progress = ShardProgress.of(run)

@@ -7,21 +7,28 @@ import sys
 import typer
 
 from certd.cli.certify import certify
+from certd.cli.cohen_certify import cohen_certify
+from certd.cli.datasets import app as datasets_app
 from certd.cli.estimate import estimate
+from certd.cli.export import export
+from certd.cli.import_log import import_log
 from certd.cli.recompute import recompute
 from certd.cli.registry import app as models_app
 from certd.cli.report import report
+from certd.cli.train import train
 from certd.cli.verify import verify
-from certd.errors import CertdError, InvalidRequest, NotFound
+from certd.errors import CertdError, InvalidRequest, NotFound, Unreachable
 
-USAGE, FAILED, INTERRUPTED = 2, 1, 130
+FAILED, USAGE, NO_SERVER, INTERRUPTED = 1, 2, 4, 130
 
 app = typer.Typer(
     help="Certify image classifiers by randomized smoothing.", no_args_is_help=True, add_completion=False
 )
 app.add_typer(models_app, name="models")
-for command in (certify, estimate, report, recompute, verify):
+app.add_typer(datasets_app, name="datasets")
+for command in (certify, cohen_certify, estimate, export, report, recompute, verify, train):
     app.command()(command)
+app.command("import")(import_log)
 
 
 def main() -> None:
@@ -30,7 +37,13 @@ def main() -> None:
         app()
     except CertdError as error:
         sys.stderr.write(f"certd: {error.message}\n")
-        sys.exit(USAGE if isinstance(error, InvalidRequest | NotFound) else FAILED)
+        sys.exit(_exit_code(error))
     except KeyboardInterrupt:
         sys.stderr.write("certd: interrupted\n")
         sys.exit(INTERRUPTED)
+
+
+def _exit_code(error: CertdError) -> int:
+    if isinstance(error, InvalidRequest | NotFound):
+        return USAGE
+    return NO_SERVER if isinstance(error, Unreachable) else FAILED

@@ -1,25 +1,24 @@
-"""``certd certify``: certify a data set in this process, with no server."""
+"""``certd certify``: certify a data set, in this process or through a service."""
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from certd.cli import options
-from certd.cli.display import progress_bar, show_certificates, show_report
-from certd.cli.interruption import interruptible
-from certd.cli.models import FileConventions, open_classifier
-from certd.settings import load_settings
-from certd.smoothing.request import parse_request
-from certd.statistics import floor_to
+from certd.cli.display import show_certificates, show_report
+from certd.cli.images import ChosenImages
+from certd.cli.models import FileConventions
+from certd.errors import InvalidParameter
 
 if TYPE_CHECKING:
     from certd.smoothing.run import Run
+
+PARTIAL = 3
 
 
 def certify(
@@ -47,10 +46,14 @@ def certify(
     dtype: options.DtypeName = "float32",
     check_draws: options.CheckDraws = None,
     compiled: options.Compiled = "false",
-    skip: Annotated[int, typer.Option(help="Take every skip-th image.")] = 1,
-    start: Annotated[int, typer.Option(help="First image.")] = 0,
-    stop: Annotated[int | None, typer.Option(help="Image after the last.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Most images.")] = None,
+    skip: options.Skip = 1,
+    start: options.Start = 0,
+    stop: options.Stop = None,
+    limit: options.Limit = None,
+    indices: options.Indices = None,
+    sample: options.Sample = None,
+    sample_seed: options.SampleSeed = 0,
+    label_map: options.LabelMap = None,
     device: options.Device = "cpu",
     preset: options.PresetName = None,
     architecture: options.Architecture = None,
@@ -58,6 +61,7 @@ def certify(
     std: options.Std = None,
     out: Annotated[Path | None, typer.Option(help="Write the run here, as Parquet.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    server: options.Server = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Certify images of DATASET under MODEL with added noise, and print what is proved."""
@@ -66,77 +70,27 @@ def certify(
         "n0": n0, "n": n, "alpha": alpha, "radii": options.parse_numbers("--radii", radii), "pilot": pilot,
         "tolerance": tolerance, "radius": radius, "bound": bound, "split": False if no_split else None,
         "votes": votes, "mean_bound": mean_bound, "top_k": top_k, "seed": seed, "batch_size": batch,
-        "dtype": dtype,
-        "check_draws": check_draws,
-        "compiled": compiled,
+        "dtype": dtype, "check_draws": check_draws, "compiled": compiled,
     }  # fmt: skip
-    selection = {"skip": skip, "start": start, "stop": stop, "limit": limit}
-    try:
-        conventions = FileConventions(preset, architecture, mean, std)
-        run = _certify(_LocalJob(asked, dataset, selection, device, conventions, out, resume))
-    except KeyboardInterrupt:
-        if out is not None:
-            sys.stderr.write(f"\ninterrupted; finished images are in {out}. Add --resume to go on.\n")
-        raise
-    _print(run, as_json=as_json)
+    images = ChosenImages(dataset, skip, start, stop, limit, indices, sample, sample_seed, label_map)
+    conventions = FileConventions(preset, architecture, mean, std)
+    if server is not None:
+        _refuse_local_options(conventions, resume=resume, device=device)
+        from certd.cli.remote_job import RemoteJob
 
-
-@dataclass(frozen=True, slots=True)
-class _LocalJob:
-    """What the command was asked to do."""
-
-    asked: dict[str, Any]
-    dataset: str
-    selection: dict[str, Any]
-    device: str
-    conventions: FileConventions
-    out: Path | None
-    resume: bool
-
-
-def _certify(job: _LocalJob) -> Run:
-    request = parse_request(job.asked)
-    # torch takes a second to import; a refused option should not wait for it.
-    from certd.cli.resumable import ResumableRun, stored_execution, stored_seed
-    from certd.datasets import open_dataset
-    from certd.smoothing.certifier import Certifier
-    from certd.smoothing.settling import settle, settled_as
-
-    classifier = open_classifier(request.model, job.device, job.conventions)
-    images = open_dataset(job.dataset, registry=load_settings().datasets).select(**job.selection)
-    if request.seed is None and job.resume:
-        request = request.model_copy(update={"seed": stored_seed(job.out)})
-    certification = request.resolve(classifier.reference, labelled=images.labels is not None)
-    begun = stored_execution(job.out) if job.resume else None
-    if begun is None:
-        certification = settle(classifier, certification, len(images), job.device)
+        run = RemoteJob(server, asked, images, out).run()
     else:
-        certification = settled_as(certification, begun)
-    certifier = Certifier(classifier, certification, job.device)
-    run = ResumableRun(certifier.manifest(images.name, len(images)), job.out)
-    run.start(resume=job.resume)
-    _announce(run.run)
-    total = len(images) * certification.procedure.max_draws
-    with interruptible() as check, progress_bar(total, "certifying") as advance:
+        from certd.cli.local_job import LocalJob
 
-        def on_draws(count: int) -> None:
-            advance(count)
-            check()
-
-        return run.go_on(certifier, images, on_draws)
+        job = LocalJob(asked, images, device, conventions, out, resume)
+        run = job.run()
+    show(run, as_json=as_json)
+    if not run.complete:
+        raise typer.Exit(PARTIAL)
 
 
-def _announce(run: Run) -> None:
-    manifest, plan = run.manifest, run.manifest.certification.plan
-    done = f" ({len(run.certificates)} done before)" if run.certificates else ""
-    sys.stderr.write(
-        f"{manifest.num_images} images{done}, sigma {manifest.certification.noise.sigma:g}, "
-        f"plan {plan.kind}, seed {manifest.certification.seed}, at most {plan.max_draws:,} draws an image, "
-        f"largest {manifest.norm} radius {floor_to(manifest.max_radius, 4)}\n"
-    )
-
-
-def _print(run: Run, *, as_json: bool) -> None:
+def show(run: Run, *, as_json: bool) -> None:
+    """Print the rows of a run and its report."""
     from certd.reports.summary import summarize
 
     rows = [certificate.row() for certificate in run.certificates]
@@ -146,3 +100,14 @@ def _print(run: Run, *, as_json: bool) -> None:
         return
     show_certificates(rows)
     show_report(summary)
+    for warning in summary["warnings"]:
+        sys.stderr.write(f"warning: {warning}\n")
+
+
+def _refuse_local_options(conventions: FileConventions, *, resume: bool, device: str) -> None:
+    """Refuse what a service decides for itself."""
+    if conventions != FileConventions() or device != "cpu" or resume:
+        raise InvalidParameter(
+            "--server certifies a model that is registered there, on its own devices, and resumes by itself: "
+            "leave --preset, --architecture, --mean, --std, --device and --resume out."
+        )

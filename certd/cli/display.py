@@ -14,6 +14,8 @@ from certd.statistics import floor_to
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from certd.client import Client
+
 HEADLINE_RADII = (0.0, 0.25, 0.5, 0.75)
 
 
@@ -24,6 +26,24 @@ def progress_bar(total: int, title: str) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=total)
         yield lambda count: bar.advance(task, count)
+
+
+def watching(client: Client, job: dict[str, Any]) -> dict[str, Any]:
+    """Show a job of a service on standard error until it ends, and return it as it ended."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(job["status"], total=job["progress"]["draws_expected"])
+
+        def on_progress(now: dict[str, Any]) -> None:
+            progress = now["progress"]
+            bar.update(
+                task,
+                description=now["status"],
+                completed=progress["draws_done"],
+                total=progress["draws_expected"],
+            )
+
+        return client.wait(job["id"], on_progress)
 
 
 def show_certificates(rows: Sequence[dict[str, Any]]) -> None:

@@ -45,6 +45,19 @@ CheckDraws = Annotated[int | None, typer.Option(help="checked: copies that both 
 Compiled = Annotated[
     str, typer.Option("--compiled", help="true, false, or auto: compile first where the run earns it back.")
 ]
+Skip = Annotated[int, typer.Option(help="Take every skip-th image.")]
+Start = Annotated[int, typer.Option(help="First image.")]
+Stop = Annotated[int | None, typer.Option(help="Image after the last.")]
+Limit = Annotated[int | None, typer.Option(help="Most images.")]
+Indices = Annotated[
+    str | None, typer.Option(help="Take these images instead: 3,1,7 or @FILE with one index a line.")
+]
+Sample = Annotated[int | None, typer.Option(help="Keep so many of the images, drawn at random.")]
+SampleSeed = Annotated[int, typer.Option(help="Chooses the sample.")]
+LabelMap = Annotated[
+    Path | None, typer.Option(help='JSON that gives each label of the set its class: {"0": 207, "1": 3}.')
+]
+Server = Annotated[str | None, typer.Option(help="Do it through the service at this URL.")]
 Device = Annotated[str, typer.Option(help="Torch device.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -1,32 +1,65 @@
-"""``certd report``: the report of a stored run."""
+"""``certd report``: the report of a stored run or of an imported log."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from certd.cli import options
 from certd.cli.display import show_report
-from certd.cli.runs import open_run
+from certd.cli.runs import open_stored
+
+if TYPE_CHECKING:
+    from certd.reports import Results
+    from certd.smoothing.run import Run
 
 
 def report(
     file: options.RunFile,
     as_json: options.AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write the page here; it needs no network.")] = None,
+    methods: Annotated[bool, typer.Option("--methods", help="Print the methods sentence alone.")] = False,
+    bibtex: Annotated[bool, typer.Option("--bibtex", help="Print BibTeX of what was used alone.")] = False,
 ) -> None:
     """Recompute the report of FILE from its counts."""
-    from certd.reports.page import page_of_run
-    from certd.reports.summary import summarize
-
-    run = open_run(file)
+    stored = open_stored(file)
     if html is not None:
-        html.write_text(page_of_run(run))
-    summary = summarize(run)
+        html.write_text(_page(stored))
+        sys.stderr.write(f"wrote {html}\n")
+    if methods or bibtex:
+        _print_texts(stored, methods=methods, bibtex=bibtex)
+        return
+    summary = _summary(stored)
     if as_json:
         print(json.dumps(summary, indent=2))
     else:
         show_report(summary)
+
+
+def _page(stored: Run | Results) -> str:
+    from certd.reports import Results
+    from certd.reports.page import page_of_log, page_of_run
+
+    return page_of_log(stored) if isinstance(stored, Results) else page_of_run(stored)
+
+
+def _summary(stored: Run | Results) -> dict[str, Any]:
+    from certd.reports import Results
+    from certd.reports.summary import summarize, summarize_log
+
+    return summarize_log(stored) if isinstance(stored, Results) else summarize(stored)
+
+
+def _print_texts(stored: Run | Results, *, methods: bool, bibtex: bool) -> None:
+    from certd.reports import Results, results_of
+    from certd.reports.methods import bibliography, methods_sentence
+
+    results = stored if isinstance(stored, Results) else results_of(stored)
+    if methods:
+        print(methods_sentence(results))
+    if bibtex:
+        print(bibliography(results), end="")

@@ -53,6 +53,11 @@ class ResumableRun:
                 f"{self._out} holds another certification (model, noise, plan, seed or batch differ); "
                 "resume it with the options it was made with."
             )
+        if found.manifest.selection not in {None, self.run.manifest.selection}:
+            raise InvalidParameter(
+                f"{self._out} holds other images (skip, start, stop, limit, indices or sample differ); "
+                "resume it with the options it was made with."
+            )
         self.run = Run(self.run.manifest, found.certificates)
 
     def go_on(

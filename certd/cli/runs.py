@@ -1,4 +1,4 @@
-"""Opens and writes run files for the commands."""
+"""Opens stored runs and imported logs for the commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,37 @@ from certd.errors import NotFound
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from certd.reports import Results
     from certd.smoothing.run import Run
+
+
+def open_stored(file: Path) -> Run | Results:
+    """Read a run file, or one that ``certd import`` wrote.
+
+    Raises:
+        NotFound: If there is no such file.
+        UnreadableInput: If it is neither.
+    """
+    from certd.reports.results_file import read_stored
+
+    if not file.is_file():
+        raise NotFound(f"There is no file {file}.")
+    with file.open("rb") as stream:
+        return read_stored(stream)
+
+
+def open_results(file: Path) -> Results:
+    """Read what the reports need of a run file, or of one that ``certd import`` wrote.
+
+    Raises:
+        NotFound: If there is no such file.
+        UnreadableInput: If it is neither.
+        InvalidParameter: If no image is finished yet.
+    """
+    from certd.reports import Results, results_of
+
+    stored = open_stored(file)
+    return stored if isinstance(stored, Results) else results_of(stored)
 
 
 def open_run(file: Path) -> Run:

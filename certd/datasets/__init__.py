@@ -8,7 +8,12 @@ from certd.datasets.labels import to_labels
 from certd.datasets.lazy import ImageSource, LazyDataset
 from certd.datasets.opening import open_dataset
 from certd.datasets.pixels import Layout, to_images
-from certd.datasets.registry import DatasetSpecification, dataset_names, load_dataset
+from certd.datasets.registry import (
+    DatasetSpecification,
+    dataset_names,
+    describe_datasets,
+    load_dataset,
+)
 from certd.datasets.selection import Selection, selection_digest
 
 __all__ = [
@@ -19,6 +24,7 @@ __all__ = [
     "LazyDataset",
     "Selection",
     "dataset_names",
+    "describe_datasets",
     "load_dataset",
     "open_dataset",
     "selection_digest",

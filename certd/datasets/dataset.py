@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from certd.datasets.labels import renumbered
 from certd.datasets.selection import Selection
 from certd.errors import InvalidParameter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -53,7 +54,7 @@ class Dataset:
         _, channels, height, width = self.images.shape
         return channels, height, width
 
-    def select(
+    def select(  # noqa: PLR0913 - the members of a Selection
         self,
         *,
         skip: int = 1,
@@ -61,6 +62,8 @@ class Dataset:
         stop: int | None = None,
         limit: int | None = None,
         indices: Sequence[int] | None = None,
+        sample: int | None = None,
+        sample_seed: int = 0,
     ) -> Dataset:
         """Return every ``skip``-th image from ``start`` to ``stop``, at most ``limit`` of them; ids are kept.
 
@@ -69,12 +72,14 @@ class Dataset:
             start: First position, in ``[0, len(self))``.
             stop: Position after the last one, in ``(start, len(self)]``; None for the end.
             limit: Most images to keep, at least 1; None for all.
-            indices: Distinct positions in the order wanted, instead of the other four.
+            indices: Distinct positions in the order wanted, instead of all the others.
+            sample: Keep so many of these, drawn at random; they stay in their order.
+            sample_seed: Chooses the sample.
 
         Raises:
             InvalidParameter: If an argument lies outside its domain, or ``indices`` comes with another one.
         """
-        positions = Selection(skip, start, stop, limit, indices).positions(len(self))
+        positions = Selection(skip, start, stop, limit, indices, sample, sample_seed).positions(len(self))
         return Dataset(
             name=self.name,
             images=self.images[positions],
@@ -82,6 +87,14 @@ class Dataset:
             image_ids=self.image_ids[positions],
             class_names=self.class_names,
         )
+
+    def relabelled(self, class_of: Mapping[int, int]) -> Dataset:
+        """Return the set with each label replaced by the classifier's number for the same class.
+
+        Raises:
+            InvalidParameter: If there are no labels, or one has no number.
+        """
+        return replace(self, labels=renumbered(self.labels, class_of), class_names=())
 
     def parts(self, size: int) -> Iterator[Dataset]:
         """Yield the set in consecutive parts of at most ``size`` images."""

@@ -9,6 +9,8 @@ import numpy as np
 from certd.errors import InvalidParameter, ShapeMismatch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 
@@ -40,3 +42,23 @@ def to_labels(array: NDArray[Any], num_images: int, num_classes: int) -> NDArray
             pointer="/labels",
         )
     return array.astype(np.int64)
+
+
+def renumbered(labels: NDArray[np.int64] | None, class_of: Mapping[int, int]) -> NDArray[np.int64]:
+    """Return each label as the class that ``class_of`` gives it.
+
+    Args:
+        labels: int64[image].
+        class_of: The classifier's class of each label that occurs, at least 0.
+
+    Raises:
+        InvalidParameter: If there are no labels, one has no class, or a class is negative.
+    """
+    if labels is None:
+        raise InvalidParameter("A label map needs a data set with labels.")
+    missing = sorted(set(np.unique(labels).tolist()) - class_of.keys())
+    if missing:
+        raise InvalidParameter(f"The label map has no class for label {missing[0]}; give one for each label.")
+    if min(class_of.values(), default=0) < 0:
+        raise InvalidParameter("The label map gives a class below 0; classes count from 0.")
+    return np.array([class_of[int(label)] for label in labels], np.int64)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from certd.datasets.dataset import Dataset, require_ids, require_labels
+from certd.datasets.labels import renumbered
 from certd.datasets.selection import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -77,7 +78,7 @@ class LazyDataset:
         """Return channel, height and width of one image."""
         return self.images.shape[1:]
 
-    def select(
+    def select(  # noqa: PLR0913 - the members of a Selection
         self,
         *,
         skip: int = 1,
@@ -85,13 +86,15 @@ class LazyDataset:
         stop: int | None = None,
         limit: int | None = None,
         indices: Sequence[int] | None = None,
+        sample: int | None = None,
+        sample_seed: int = 0,
     ) -> LazyDataset:
         """Return what :meth:`Dataset.select` returns, with no image read.
 
         Raises:
             InvalidParameter: If an argument lies outside its domain, or ``indices`` comes with another one.
         """
-        positions = Selection(skip, start, stop, limit, indices).positions(len(self))
+        positions = Selection(skip, start, stop, limit, indices, sample, sample_seed).positions(len(self))
         return LazyDataset(
             name=self.name,
             images=SelectedImages(self.images, positions),
@@ -99,6 +102,14 @@ class LazyDataset:
             image_ids=self.image_ids[positions],
             class_names=self.class_names,
         )
+
+    def relabelled(self, class_of: Mapping[int, int]) -> LazyDataset:
+        """Return what :meth:`Dataset.relabelled` returns.
+
+        Raises:
+            InvalidParameter: If there are no labels, or one has no number.
+        """
+        return replace(self, labels=renumbered(self.labels, class_of), class_names=())
 
     def parts(self, size: int) -> Iterator[Dataset]:
         """Yield the set in consecutive parts of at most ``size`` images, each read when it is its turn."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from certd.datasets.readers.binary import open_torchvision, root_of
 from certd.datasets.readers.folder import open_folder
+from certd.datasets.readers.huggingface import open_huggingface
 from certd.datasets.readers.npz import open_npz
-from certd.datasets.readers.parquet import open_parquet
+from certd.datasets.readers.parquet import open_parquet, parquet_files
 from certd.datasets.readers.tar import open_wds
 from certd.datasets.uri import DatasetUri
 from certd.errors import InvalidParameter
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from certd.datasets.dataset import Dataset
     from certd.datasets.lazy import LazyDataset
 
-SCHEMES = ("folder", "npz", "parquet", "torchvision", "wds")
+SCHEMES = ("folder", "hf", "npz", "parquet", "torchvision", "wds")
 
 
 def read_dataset(uri: str, name: str, folder: Path) -> Dataset | LazyDataset:
@@ -42,7 +43,9 @@ def read_dataset(uri: str, name: str, folder: Path) -> Dataset | LazyDataset:
         case "folder":
             return open_folder(parsed, folder / parsed.path, name)
         case "parquet":
-            return open_parquet(parsed, folder / parsed.path, name)
+            return open_parquet(parsed, parquet_files(folder / parsed.path), name)
+        case "hf":
+            return open_huggingface(parsed, folder / parsed.path, name)
         case "wds":
             return open_wds(parsed, folder / parsed.path, name)
         case "torchvision":

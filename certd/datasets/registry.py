@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 READERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
     {"digits": held_out_digits, "digits-train": training_digits}
 )
+_ABOUT = {
+    "digits": "360 held-out 8x8 handwritten digits of scikit-learn",
+    "digits-train": "The 1437 digits that the built-in model was trained on",
+}
 
 
 class DatasetSpecification(BaseModel):
@@ -53,6 +57,16 @@ def dataset_names(*, registry: Path | None = None) -> tuple[str, ...]:
         UnreadableInput: If the registry is malformed.
     """
     return tuple(sorted({*READERS, *(() if registry is None else read_registered(registry))}))
+
+
+def describe_datasets(*, registry: Path | None = None) -> dict[str, str]:
+    """Return what :func:`load_dataset` knows: names, and a line about each.
+
+    Raises:
+        UnreadableInput: If the registry is malformed.
+    """
+    registered = {} if registry is None else read_registered(registry)
+    return {**_ABOUT, **{name: entry.description for name, entry in registered.items()}}
 
 
 @overload

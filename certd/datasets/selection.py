@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Every ``skip``-th position from ``start`` to ``stop``, at most ``limit`` of them; or the ``indices``.
+    """Every ``skip``-th position from ``start`` to ``stop``, at most ``limit`` or a ``sample`` of them.
 
     Attributes:
         skip: Step, at least 1.
         start: First position, at least 0.
         stop: Position after the last one; None for the end of the set.
         limit: Most positions, at least 1; None for all.
-        indices: Distinct positions in the order wanted, instead of the other four.
+        indices: Distinct positions in the order wanted, instead of all the others.
+        sample: Keep so many of the positions, drawn at random and in their order; at least 1.
+        sample_seed: Chooses the sample; the same on every machine.
 
     References:
         ``skip`` is that of Cohen, Rosenfeld and Kolter (2019), arXiv:1902.02918, ``certify.py``.
@@ -36,6 +38,8 @@ class Selection:
     stop: int | None = None
     limit: int | None = None
     indices: Sequence[int] | None = None
+    sample: int | None = None
+    sample_seed: int = 0
 
     def positions(self, length: int) -> NDArray[np.intp]:
         """Return the positions chosen from a set of ``length`` images; never none, never a clipped range.
@@ -51,11 +55,24 @@ class Selection:
             return _distinct_positions(self.indices, length)
         end = length if self.stop is None else self.stop
         self._require_range(end, length)
-        return np.arange(self.start, end, self.skip, dtype=np.intp)[: self.limit]
+        return self._sampled(np.arange(self.start, end, self.skip, dtype=np.intp)[: self.limit])
+
+    def _sampled(self, positions: NDArray[np.intp]) -> NDArray[np.intp]:
+        if self.sample is None:
+            return positions
+        if not 1 <= self.sample <= len(positions):
+            raise InvalidParameter(
+                f"sample must lie in [1, {len(positions)}], not at {self.sample}.", pointer="/sample"
+            )
+        # PCG64 and its permutation are fixed by NumPy's compatibility policy for streams of a bit generator.
+        drawn = np.argsort(np.random.Generator(np.random.PCG64(self.sample_seed)).random(len(positions)))
+        return np.sort(positions[drawn[: self.sample]])
 
     def _require_indices_alone(self) -> None:
-        if (self.skip, self.start, self.stop, self.limit) != (1, 0, None, None):
-            raise InvalidParameter("Give either indices, or skip, start, stop and limit.", pointer="/indices")
+        if (self.skip, self.start, self.stop, self.limit, self.sample) != (1, 0, None, None, None):
+            raise InvalidParameter(
+                "Give either indices, or skip, start, stop, limit and sample.", pointer="/indices"
+            )
 
     def _require_range(self, end: int, length: int) -> None:
         if self.skip < 1:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from certd.smoothing.request import CertificationRequest
+
+# Larger integers are rounded by clients that read numbers as floats.
+ImageId = Annotated[int, Field(ge=0, lt=1 << 53)]
 
 
 class JobRequest(CertificationRequest):
@@ -18,7 +21,12 @@ class JobRequest(CertificationRequest):
     stop: int | None = Field(default=None, ge=1)
     limit: int | None = Field(default=None, ge=1, description="Take at most so many images")
     indices: list[int] | None = Field(default=None, description="Take these images instead")
+    sample: int | None = Field(default=None, ge=1, description="Keep so many of them, drawn at random")
+    sample_seed: int = Field(default=0, ge=0, lt=1 << 53, description="Chooses the sample")
     labels: list[int] | None = Field(default=None, description="True classes of uploaded images, in order")
+    image_ids: list[ImageId] | None = Field(
+        default=None, description="Ids of uploaded images, which key their noise; by default 0, 1, 2, ..."
+    )
     layout: Literal["NCHW", "NHWC"] | None = Field(default=None, description="Axes of an uploaded array")
 
 

@@ -46,7 +46,8 @@ class ModelUri:
     """A model on this machine.
 
     Attributes:
-        scheme: ``checkpoint``, ``onnx``, ``torchvision``, ``timm``, ``hf`` or ``py``.
+        scheme: ``checkpoint``, ``onnx``, ``torchvision``, ``timm``, ``robustbench``, ``hf`` or
+            ``py``.
         name: The network's name in the library; for ``py``, ``module:factory``; empty otherwise.
         path: The file of weights; empty for ``py``.
     """
@@ -71,7 +72,7 @@ class ModelUri:
                 return cls(scheme, "", rest)
             case "hf":
                 return cls(scheme, "", f"{rest.rstrip('/')}/{DEFAULT_HUGGINGFACE_WEIGHTS}")
-            case "torchvision" | "timm":
+            case "torchvision" | "timm" | "robustbench":
                 name, _, query = rest.partition("?")
                 return cls(scheme, name, _weights(query, str(uri)))
             case "py":
@@ -79,7 +80,8 @@ class ModelUri:
             case _:
                 raise InvalidParameter(
                     f"{scheme}: is no source of models; there are checkpoint:FILE, onnx:FILE, hf:FOLDER, "
-                    "torchvision:NAME?weights=FILE, timm:NAME?weights=FILE and py:MODULE:FACTORY."
+                    "torchvision:NAME?weights=FILE, timm:NAME?weights=FILE, "
+                    "robustbench:DATASET/THREAT/NAME?weights=FILE and py:MODULE:FACTORY."
                 )
 
 

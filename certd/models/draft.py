@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,11 @@ from certd.models.architectures import ARCHITECTURES
 from certd.models.declaration import Declaration, ModelUri
 from certd.models.loaders.assignment import strip_prefix
 from certd.models.loaders.checkpoint import Checkpoint, read_checkpoint
+from certd.models.loaders.robustbench import preset_of
 from certd.models.loaders.weights_file import read_file
 from certd.models.networks import CHECKPOINT_SUFFIXES, HUGGINGFACE_CONFIG
 from certd.models.presets import PRESETS, find_preset
+from certd.models.sidecar import completed, read_sidecar
 from certd.models.specification import ModelSpecification
 
 if TYPE_CHECKING:
@@ -50,13 +52,20 @@ def draft_model(uri: str | ModelUri, declaration: Declaration, folder: Path | No
     Raises:
         NotFound: If there is no such file or preset.
         InvalidParameter: If something is neither in the file nor declared, or the statements disagree.
-        ModelError: If the file is damaged.
+        ModelError: If the file, or a sidecar beside it, is damaged.
+        DigestMismatch: If the sidecar describes other weights.
     """
     parsed = uri if isinstance(uri, ModelUri) else ModelUri.parse(uri)
+    if parsed.scheme == "robustbench" and declaration.preset is None:
+        declaration = replace(declaration, preset=preset_of(parsed.name))
     path = (folder or Path()) / parsed.path
     data = read_file(path)
     checkpoint = _checkpoint(path, data)
     notes: list[str] = []
+    sidecar = read_sidecar(path, data) if parsed.scheme == "checkpoint" else None
+    if sidecar is not None:
+        declaration = completed(declaration, sidecar)
+        notes.append(f"What was not declared is what {path.with_suffix('.json').name} says.")
     members = {
         "name": declaration.name,
         "architecture": _architecture(parsed, path, declaration, checkpoint, notes),
@@ -83,7 +92,7 @@ def _architecture(
     match uri.scheme:
         case "onnx":
             return "onnx"
-        case "torchvision" | "timm":
+        case "torchvision" | "timm" | "robustbench":
             return f"{uri.scheme}:{uri.name}"
         case "hf":
             return "hf:" + hashlib.sha256(read_file(path.with_name(HUGGINGFACE_CONFIG))).hexdigest()

@@ -12,6 +12,7 @@ from certd.models.loaders.assignment import assign_state
 from certd.models.loaders.checkpoint import read_checkpoint
 from certd.models.loaders.huggingface import read_huggingface
 from certd.models.loaders.onnx import OnnxNetwork
+from certd.models.loaders.robustbench import build_robustbench
 from certd.models.loaders.safetensors import read_safetensors
 from certd.models.loaders.timm import build_timm
 from certd.models.loaders.torchvision import build_torchvision
@@ -74,6 +75,8 @@ def _build(specification: ModelSpecification) -> nn.Module:
             return build_torchvision(name, specification.num_classes)
         case "timm":
             return build_timm(name, specification.input_shape, specification.num_classes)
+        case "robustbench":
+            return build_robustbench(name)
         case _:
             return _build_own(specification)
 
@@ -82,7 +85,8 @@ def _build_own(specification: ModelSpecification) -> nn.Module:
     if specification.architecture not in ARCHITECTURES:
         raise NotFound(
             f"{specification.name} has the unknown architecture {specification.architecture!r}; there are "
-            f"{', '.join(sorted(ARCHITECTURES))}, torchvision:NAME, timm:NAME, hf:DIGEST and onnx."
+            f"{', '.join(sorted(ARCHITECTURES))}, torchvision:NAME, timm:NAME, "
+            "robustbench:DATASET/THREAT/NAME, hf:DIGEST and onnx."
         )
     # On the meta device nothing is initialised, so loading leaves the caller's random numbers alone.
     with torch.device("meta"):

@@ -47,6 +47,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             _IMAGENET_MEAN, _IMAGENET_STD, _CIFAR_SHAPE, 10, "ImageNet's moments, used on CIFAR-10"
         ),
         "cifar10-raw": Preset((0.0,) * 3, (1.0,) * 3, _CIFAR_SHAPE, 10, "no normalisation"),
+        "cifar100-raw": Preset((0.0,) * 3, (1.0,) * 3, _CIFAR_SHAPE, 100, "no normalisation"),
+        "imagenet-raw": Preset((0.0,) * 3, (1.0,) * 3, (3, 224, 224), 1000, "no normalisation"),
         "imagenet": Preset(
             _IMAGENET_MEAN, _IMAGENET_STD, (3, 224, 224), 1000, "torchvision and Cohen et al. (2019)"
         ),

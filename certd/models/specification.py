@@ -19,7 +19,7 @@ class ModelSpecification(BaseModel):
     Attributes:
         name: Short name, unique in the registry.
         architecture: Key of ``certd.models.architectures.ARCHITECTURES``; or ``torchvision:name``,
-            ``timm:name``, ``hf:`` and the digest of a ``config.json``, or ``onnx``.
+            ``timm:name``, ``robustbench:name``, ``hf:`` and the digest of a ``config.json``, or ``onnx``.
         uri: File of weights, relative to the registry that names it.
         sha256: Digest of that file, in lower-case hexadecimal; checked on every load.
         input_shape: Channel, height and width of one image.

@@ -28,6 +28,11 @@ UNVERIFIED = (
     "Nothing by this software: these are the radii of a published log as it prints them, and printing may "
     "have rounded a radius up by half a unit of its last digit."
 )
+UNVERIFIED_COUNTS = (
+    "Nothing by this software: the counts are somebody else's. If each image's draws were independent, and "
+    "the noise was what it is said to be, each radius holds with probability at least 1 - alpha, up to the "
+    "rounding of noise in floating point."
+)
 TITLES = {
     "How hard the images are": ("pa-histogram", "pa-distribution", "correct-share"),
     "What is certified": ("certified-accuracy", "radius-histogram", "by-class"),
@@ -57,7 +62,7 @@ def page_of_run(run: Run) -> str:
 
 def page_of_log(results: Results) -> str:
     """Return the report of a published log as a page; it guarantees nothing, and says so."""
-    return _page(results, UNVERIFIED, (), None)
+    return _page(results, UNVERIFIED if results.recovered else UNVERIFIED_COUNTS, (), None)
 
 
 def _page(

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from certd.errors import InvalidParameter
-from certd.statistics import largest_certifiable_radius, lower_bounds_table
+from certd.statistics import floor_to, largest_certifiable_radius, lower_bounds_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,3 +55,20 @@ def recover_budget(radii: list[Decimal], sigma: float) -> tuple[int, float]:
         f"The largest radius is {float(largest) / sigma:.4f} sigma, the cap of none of the usual budgets "
         "(3.811 is n = 1e5 at alpha = .001). Check sigma, or say n and alpha."
     )
+
+
+def require_budget(radii: list[Decimal], sigma: float, n: int, alpha: float) -> None:
+    """Refuse a budget that cannot have proved the largest radius of a log.
+
+    Printing may have lifted a radius by half a unit of its last digit, and no more.
+
+    Raises:
+        InvalidParameter: With the arithmetic.
+    """
+    largest, cap = max(radii), largest_certifiable_radius(n, alpha, sigma)
+    half_unit = Decimal(5).scaleb(int(largest.as_tuple().exponent) - 1)
+    if largest - half_unit > Decimal(cap) * (1 + Decimal(TOLERANCE)):
+        raise InvalidParameter(
+            f"n = {n:,} draws at alpha = {alpha:g} and sigma = {sigma:g} certify at most {floor_to(cap, 4)}, "
+            f"but the log holds a radius of {largest}. Check sigma, n and alpha."
+        )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from certd.datasets.label_alignment import misaligned_labels
 from certd.reports.accuracy import certified_counts, image_sampling_interval, radius_grid
 from certd.reports.budget_curve import average_radius_by_budget, most_frequent_share
 from certd.reports.guarantees import guarantees
@@ -14,11 +15,13 @@ from certd.reports.inequality import easy_share, uniform_easy_share
 from certd.reports.pa_distribution import correct_share_curve, histogram, quantiles
 from certd.reports.radius import average_certified_radius, draws_for_trivial
 from certd.reports.results import results_of
+from certd.smoothing.draws import Phase
 
 if TYPE_CHECKING:
     from certd.reports.results import Results
     from certd.smoothing.run import Run
 
+FEWEST_FOR_WARNINGS = 20
 EASY = (0.75, 0.9, 0.99)
 INTERVAL_DELTA = 0.05
 
@@ -38,8 +41,37 @@ def summarize(run: Run) -> dict[str, Any]:
         **numbers_of(results_of(run)),
         "total_draws": sum(certificate.record.total_draws for certificate in run.certificates),
         "guarantees": guarantees(run),
+        "warnings": warnings_of(run),
         "manifest": run.manifest.model_dump(mode="json"),
     }
+
+
+def summarize_log(results: Results) -> dict[str, Any]:
+    """Return the report of an imported log, under the keys of a run's; it guarantees nothing by itself."""
+    return {
+        "images": {"requested": results.requested, "finished": len(results)},
+        "settings": dict(results.settings),
+        **numbers_of(results),
+        "total_draws": int(results.draws.sum()),
+        "guarantees": [],
+        "warnings": [],
+        "imported": {"model": results.model, "counts_recovered_from_radii": results.recovered},
+        "manifest": None,
+    }
+
+
+def warnings_of(run: Run) -> list[str]:
+    """Return a sentence for each thing about a run that looks like a mistake of its maker.
+
+    Labels are compared with the class that most draws voted for.
+    """
+    records = [certificate.record for certificate in run.certificates]
+    if len(records) < FEWEST_FOR_WARNINGS or any(record.label is None for record in records):
+        return []
+    voted = np.array([int(r.tallies[Phase.ESTIMATION].counts.argmax()) for r in records], np.int64)
+    labels = np.array([record.label for record in records], np.int64)
+    warning = misaligned_labels(voted, labels, run.manifest.num_classes)
+    return [] if warning is None else [warning]
 
 
 def numbers_of(results: Results) -> dict[str, Any]:
@@ -64,13 +96,16 @@ def grid_of(results: Results) -> list[float]:
 
 
 def _pa_distribution(results: Results) -> dict[str, Any]:
-    """Return both probabilities of reports: of the tested class, and of the label."""
-    shares, labelled = results.label_shares, results.labels is not None
+    """Return both probabilities of reports: of the tested class, and of the label.
+
+    A log of radii does not say how wrong and abstained images voted, so of it only S(x) is known.
+    """
+    shares, labelled, known = results.label_shares, results.labels is not None, not results.recovered
     curve = correct_share_curve(results.top_counts, results.draws, results.correct)
     return {
-        "tested_class_quantiles": quantiles(results.top_shares),
-        "label_quantiles": None if shares is None else quantiles(shares),
-        "histogram": histogram(results.top_shares if shares is None else shares).tolist(),
+        "tested_class_quantiles": quantiles(results.top_shares) if known else None,
+        "label_quantiles": quantiles(shares) if known and shares is not None else None,
+        "histogram": histogram(results.top_shares if shares is None else shares).tolist() if known else None,
         "correct_share": {"from": 0.5, "step": 0.001, "values": curve.tolist()} if labelled else None,
         "leans_to_boundary": results.looks > 1,
     }

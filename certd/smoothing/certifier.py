@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from certd.datasets.selection import selection_digest
 from certd.errors import InvalidParameter, ShapeMismatch
 from certd.models.runtime.prepare import prepare
 from certd.noise.sources import open_source
@@ -118,17 +119,27 @@ class Certifier:
         """Return the most draws that one image can cost."""
         return self._plan.max_draws
 
+    def seconds_a_draw(self) -> float:
+        """Measure one forward pass, and return its share of one draw; the noise is not counted."""
+        return self._prepared.seconds_a_batch(1) / self.execution.batch_size
+
     @property
     def execution(self) -> Execution:
         """Return how the classifier is executed."""
         return self._prepared.execution
 
-    def manifest(self, dataset: str | None, num_images: int) -> Manifest:
-        """Return the manifest of a run of ``num_images`` images certified here."""
+    def manifest(self, dataset: str | None, image_ids: NDArray[np.uint64]) -> Manifest:
+        """Return the manifest of a run certified here.
+
+        Args:
+            dataset: Name of the data set, if it has one.
+            image_ids: Of all images of the run, uint64[image], in their order.
+        """
         return Manifest(
             certification=self._certification,
             dataset=dataset,
-            num_images=num_images,
+            num_images=len(image_ids),
+            selection=selection_digest(image_ids),
             input_shape=self._classifier.input_shape,
             num_classes=self._classifier.num_classes,
             norm=self.guarantee.norm,

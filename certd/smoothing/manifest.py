@@ -22,6 +22,8 @@ class Manifest(BaseModel):
         certification: Model, noise, plan, seed and batch size: enough to draw everything again.
         dataset: Name of the registered data set; None for uploaded images.
         num_images: Images that were asked for, also when only some are finished.
+        selection: SHA-256 of the ids of these images, see :func:`certd.datasets.selection_digest`: two runs
+            with one data set and one digest looked at the same images. None in files of earlier versions.
         input_shape: Channel, height, width.
         num_classes: Length of every vector of counts.
         norm: The norm of every radius.
@@ -35,6 +37,7 @@ class Manifest(BaseModel):
     certification: Certification
     dataset: str | None
     num_images: int
+    selection: str | None = None
     input_shape: tuple[int, int, int]
     num_classes: int
     norm: Norm

@@ -68,7 +68,7 @@ def test_a_malformed_registry_is_refused_whole(registry: Path, text: str, compla
 
 @pytest.mark.parametrize(
     "uri",
-    [":set", "npz:", "npz:?split=test", "npz:a?split", "npz:a?split=a&split=b", "ftp:set", "hf:cifar10"],
+    [":set", "npz:", "npz:?split=test", "npz:a?split", "npz:a?split=a&split=b", "ftp:set", "ftp:cifar10"],
 )
 def test_a_malformed_uri_is_refused(uri: str) -> None:
     """Without scheme, path or value, with an option twice, or of an unknown scheme."""

@@ -6,9 +6,8 @@ import hashlib
 import json
 import sys
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -16,7 +15,6 @@ from torch import nn
 
 from certd.errors import DigestMismatch, Forbidden, InvalidParameter, ModelError, NotFound, Unavailable
 from certd.models import Declaration, draft_model, open_model
-from certd.models.loaders.onnx import OnnxNetwork
 from certd.models.loading import load_specification
 
 if TYPE_CHECKING:
@@ -30,40 +28,9 @@ def dense(num_classes: int = 3) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(4, num_classes))
 
 
-class InvalidProtobuf(Exception):  # noqa: N818 - the library's own name, and its own lack of ancestors
-    """Stands for what onnxruntime raises."""
-
-
-class FakeSession:
-    """Stands for an onnxruntime session: its logits are the pixels of the first row, doubled."""
-
-    batch: ClassVar[Any] = "batch"
-    num_inputs: ClassVar[int] = 1
-
-    def __init__(self, data: bytes, providers: list[str]) -> None:
-        if not data.startswith(b"onnx"):
-            raise InvalidProtobuf("protobuf parsing failed")
-        assert providers == ["CPUExecutionProvider"]
-
-    def get_inputs(self) -> list[Any]:
-        """Return the graph's inputs."""
-        return [SimpleNamespace(name="pixels", shape=[self.batch, 1, 2, 2])] * self.num_inputs
-
-    def get_outputs(self) -> list[Any]:
-        """Return the graph's outputs."""
-        return [SimpleNamespace(name="logits")]
-
-    def run(self, _outputs: None, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """Run the graph, which takes float32 images of its own size only."""
-        if feed["pixels"].shape[1:] != (1, 2, 2):
-            raise InvalidProtobuf("invalid dimensions")
-        assert feed["pixels"].dtype == np.float32
-        return [2 * feed["pixels"][:, 0, 0]]
-
-
 @pytest.fixture
 def libraries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Install fakes of the four libraries, with the calls that are made and no other."""
+    """Install fakes of three libraries, with the calls that are made and no other."""
 
     def fake(name: str, **members: Any) -> None:
         module = ModuleType(name)
@@ -111,9 +78,6 @@ def libraries(monkeypatch: pytest.MonkeyPatch) -> None:
         AutoConfig=SimpleNamespace(for_model=for_model),
         AutoModelForImageClassification=SimpleNamespace(from_config=from_config),
     )
-    fake("onnxruntime", InferenceSession=FakeSession)
-    fake("onnxruntime.capi")
-    fake("onnxruntime.capi.onnxruntime_pybind11_state", InvalidProtobuf=InvalidProtobuf, version="1")
 
 
 def write_huggingface(folder: Path, **config: Any) -> None:
@@ -171,31 +135,6 @@ def test_a_configuration_that_transformers_cannot_build_is_refused(tmp_path: Pat
     (tmp_path / "config.json").write_text(config)
     with pytest.raises(ModelError, match="config"):
         open_model("hf:.", DECLARED, folder=tmp_path)
-
-
-@pytest.mark.usefixtures("libraries")
-def test_an_onnx_graph_is_a_classifier_in_float32(tmp_path: Path) -> None:
-    """Its logits come back as tensors, whatever the type of the images."""
-    (tmp_path / "graph.onnx").write_bytes(b"onnx graph")
-    classifier = open_model("onnx:graph.onnx", DECLARED, folder=tmp_path)
-    images = torch.rand(3, 1, 2, 2)
-    assert torch.equal(classifier.module(images), 2 * images[:, 0, 0])
-    assert classifier.module(images.double()).dtype == torch.float32
-    with pytest.raises(ModelError, match="does not run on"):
-        classifier.module(torch.rand(3, 1, 9, 9))
-
-
-@pytest.mark.usefixtures("libraries")
-def test_an_onnx_graph_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Damage, a fixed batch and a second input are told apart."""
-    with pytest.raises(ModelError, match="no graph"):
-        OnnxNetwork(b"damaged", "graph.onnx")
-    monkeypatch.setattr(FakeSession, "batch", 1)
-    with pytest.raises(ModelError, match="dynamic first axis"):
-        OnnxNetwork(b"onnx", "graph.onnx")
-    monkeypatch.setattr(FakeSession, "num_inputs", 2)
-    with pytest.raises(ModelError, match="2 inputs"):
-        OnnxNetwork(b"onnx", "graph.onnx")
 
 
 @pytest.mark.parametrize(

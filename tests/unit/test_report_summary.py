@@ -45,6 +45,7 @@ KEYS = {
     "easy_share",
     "total_draws",
     "guarantees",
+    "warnings",
     "manifest",
 }
 

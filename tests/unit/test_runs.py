@@ -24,7 +24,7 @@ def run() -> Run:
     images = np.random.default_rng(3).integers(0, 256, (4, 1, 8, 8), dtype=np.uint8)
     labels = np.array([1, 2, 3, 4])
     certificates = certifier.certify(images, np.arange(4, dtype=np.uint64), labels)
-    return Run(certifier.manifest("digits", 6), tuple(certificates))
+    return Run(certifier.manifest("digits", np.arange(6, dtype=np.uint64)), tuple(certificates))
 
 
 def test_a_run_reads_back_as_it_was_written(run: Run) -> None:

@@ -30,7 +30,7 @@ def _run(**options: Any) -> tuple[Run, Certifier]:
     request = parse_request({"model": "digits-cnn", "sigma": 0.25, "seed": 5, "batch_size": 64, **options})
     certifier = Certifier(classifier, request.resolve(classifier.reference, labelled=True))
     certificates = certifier.certify(IMAGES.images, IMAGES.image_ids, IMAGES.labels)
-    return Run(certifier.manifest("digits", 6), tuple(certificates)), certifier
+    return Run(certifier.manifest("digits", np.arange(6, dtype=np.uint64)), tuple(certificates)), certifier
 
 
 def _pixels(image_id: int) -> NDArray[np.uint8]:

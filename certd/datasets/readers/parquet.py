@@ -60,8 +60,20 @@ class RowGroups:
         return f"row {position}", data
 
 
-def open_parquet(uri: DatasetUri, path: Path, name: str) -> LazyDataset:
-    """List the rows of a file, or of the ``*.parquet`` files of a folder sorted by name.
+def parquet_files(path: Path) -> list[Path]:
+    """Return a file, or the ``*.parquet`` files of a folder sorted by name.
+
+    Raises:
+        NotFound: If there is none in the folder.
+    """
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise NotFound(f"There is no .parquet file in {path}.")
+    return files
+
+
+def open_parquet(uri: DatasetUri, paths: list[Path], name: str) -> LazyDataset:
+    """List the rows of files.
 
     The columns are ``image`` and ``label``, or those that ``?image=`` and ``?label=`` name.
 
@@ -70,18 +82,16 @@ def open_parquet(uri: DatasetUri, path: Path, name: str) -> LazyDataset:
         UnreadableInput: If one is damaged, or its first row is no picture.
         InvalidParameter: If no column holds images, or an option is unknown.
     """
-    uri.allow("image", "label", *OPTIONS)
-    files = [_file(part) for part in (sorted(path.glob("*.parquet")) if path.is_dir() else [path])]
-    if not files:
-        raise NotFound(f"There is no .parquet file in {path}.")
+    uri.allow("image", "label", *(("split",) if uri.scheme == "hf" else ()), *OPTIONS)
+    files = [_file(part) for part in paths]
     columns = files[0].schema_arrow.names
-    image = _column(columns, uri.options.get("image"), IMAGE_COLUMNS)
-    label = _column(columns, uri.options.get("label"), LABEL_COLUMNS)
+    image = column_named(columns, uri.options.get("image"), IMAGE_COLUMNS)
+    label = column_named(columns, uri.options.get("label"), LABEL_COLUMNS)
     if image is None:
         raise InvalidParameter(f"No column holds images; say ?image= with one of {', '.join(columns)}.")
     rows = RowGroups(files, image)
     if not len(rows):
-        raise NotFound(f"{path.name} has no rows.")
+        raise NotFound(f"{name} has no rows.")
     labels = None if label is None else _labels(files, label)
     names = () if label is None else _class_names(files[0], label)
     return numbered(name, EncodedImages.of(rows, Preprocessing.of(uri)), labels, names)
@@ -96,7 +106,12 @@ def _file(path: Path) -> pq.ParquetFile:
         raise UnreadableInput(f"{path.name} is no intact Parquet file: {error}.") from error
 
 
-def _column(columns: list[str], stated: str | None, usual: tuple[str, ...]) -> str | None:
+def column_named(columns: list[str], stated: str | None, usual: tuple[str, ...]) -> str | None:
+    """Return the column that was stated, or the first of the usual ones that is there; None for neither.
+
+    Raises:
+        InvalidParameter: If the stated one is not there.
+    """
     if stated is not None and stated not in columns:
         raise InvalidParameter(f"There is no column {stated!r}; there are {', '.join(columns)}.")
     return stated or next((column for column in usual if column in columns), None)

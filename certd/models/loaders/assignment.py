@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-PREFIXES = ("", "module.", "1.", "1.module.", "module.1.")
+PREFIXES = ("", "module.", "1.", "1.module.", "module.1.", "model.", "module.model.")
 """DataParallel writes ``module.``; a network behind a normalisation layer is member ``1`` of a sequence."""
 COUNTER = "num_batches_tracked"
 NAMED_IN_A_REFUSAL = 3

@@ -20,7 +20,8 @@ class ExecutionArithmetic(BaseModel):
         dtype: Type of weights and activations. ``checked`` certifies the float32 classifier from the votes
             of the bfloat16 one and a bound on how often the two differ.
         fold: Fold normalisation and batch-norms into the layers beside them, where that is exact.
-        channels_last: Lay images out with the channels innermost, where there are convolutions over images.
+        channels_last: Lay images out with the channels innermost, where that is faster: in deep networks,
+            and in any that is compiled or runs in bfloat16.
         compiled: Compile; ``auto`` where ``certd.models.runtime.compilation.worth_compiling`` says so.
         tf32: Let CUDA round the factors of float32 products to 10 bits.
     """

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from certd.models.runtime.arithmetic import Dtype, ExecutionArithmetic
     from certd.models.runtime.fold import Folding
 
+FEW_CONVOLUTIONS = 4
+
 
 def prepare(
     classifier: BaseClassifier, arithmetic: ExecutionArithmetic, batch_size: int, device: str = "cpu"
@@ -49,7 +51,7 @@ def prepare(
     if arithmetic.dtype == "checked":
         return _checked(classifier, arithmetic, batch_size, device)
     folding = fold(classifier) if arithmetic.fold else unfolded(classifier)
-    channels_last = arithmetic.channels_last and _has_images(folding.network)
+    channels_last = arithmetic.channels_last and _pays(folding.network, arithmetic)
     network = _on_grid(classifier, arithmetic, folding, channels_last=channels_last).to(device)
     execution = _execution(arithmetic, folding, batch_size, torch.device(device), channels_last=channels_last)
     _check_type(classifier, network, execution)
@@ -75,8 +77,15 @@ def _checked(
     return PreparedClassifier(voter, shape, execution, comparison)
 
 
-def _has_images(network: nn.Module) -> bool:
-    return any(isinstance(layer, nn.Conv2d) for layer in network.modules())
+def _pays(network: nn.Module, arithmetic: ExecutionArithmetic) -> bool:
+    """Return whether channels last makes this network faster.
+
+    A few convolutions alone, uncompiled and in float32, run a seventh faster in the layout that images have;
+    measured on networks of 2, 20, 50 and 110 layers.
+    """
+    convolutions = sum(isinstance(layer, nn.Conv2d) for layer in network.modules())
+    plain = arithmetic.dtype == "float32" and not arithmetic.compiled
+    return convolutions > (FEW_CONVOLUTIONS if plain else 0)
 
 
 def _on_grid(

@@ -1,11 +1,11 @@
-"""Results in the forms that other people's tools read."""
+"""Cohen's TSV, as the reference script writes it but for the rounding."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from certd.errors import InvalidParameter
-from certd.reports.importers import ABSTAINED, COLUMNS
+from certd.reports.importers.cohen import ABSTAINED, COLUMNS
 from certd.statistics import floor_to
 
 if TYPE_CHECKING:

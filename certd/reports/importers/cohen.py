@@ -1,4 +1,4 @@
-"""Published logs become results: Cohen's TSV, with the traps that such files hold."""
+"""Logs of the reference script become results: Cohen's TSV, also as later scripts write it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from decimal import Decimal, InvalidOperation
 import numpy as np
 
 from certd.errors import UnreadableInput
-from certd.noise import additive_law
-from certd.reports.recovery import recover_budget, recover_counts
+from certd.reports.importers.conditions import Conditions
+from certd.reports.recovery import recover_budget, recover_counts, require_budget
 from certd.reports.results import Results
-from certd.smoothing.guarantee import Guarantee
 from certd.smoothing.plans import FixedPlan
 
 COLUMNS = ("idx", "label", "predict", "radius", "correct", "time")
@@ -79,13 +78,17 @@ def import_cohen(
 
     Raises:
         UnreadableInput: If the file is no such log, or holds no image.
-        InvalidParameter: If no budget is given and none of the usual ones explains the largest radius.
+        InvalidParameter: If no budget is given and none of the usual ones explains the largest radius, or
+            the given one cannot reach it.
     """
     rows = read_cohen_rows(text)
     if not rows:
         raise UnreadableInput("This log holds no image.")
-    n, alpha = budget or recover_budget([row.radius for row in rows], sigma)
-    guarantee = Guarantee(additive_law("gaussian", sigma), "l2", 1, 0.0)
+    printed = [row.radius for row in rows]
+    n, alpha = budget or recover_budget(printed, sigma)
+    require_budget(printed, sigma, n, alpha)
+    conditions = Conditions(sigma, alpha)
+    guarantee = conditions.guarantee
     labels = np.array([row.label for row in rows], np.int64)
     certified = np.array([row.prediction is not None for row in rows], np.bool_)
     predictions = np.array(
@@ -96,7 +99,7 @@ def import_cohen(
     return Results(
         model=model,
         dataset=None,
-        settings=_settings(sigma, n, alpha),
+        settings=conditions.settings(FixedPlan(n=n, alpha=alpha)),
         guarantee=guarantee,
         requested=max(requested or 0, len(rows)),
         max_radius=guarantee.bound(n, n, alpha).radius,
@@ -137,11 +140,3 @@ def _seconds(time: str) -> float:
     seconds = 86400.0 * float(days.split()[0]) if days else 0.0
     parts = [float(part) for part in clock.split(":")]
     return seconds + sum(part * 60.0**power for power, part in enumerate(reversed(parts)))
-
-
-def _settings(sigma: float, n: int, alpha: float) -> dict[str, object]:
-    """Return the settings under the names that a run's manifest uses."""
-    plan = FixedPlan(n=n, alpha=alpha)
-    options = plan.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
-    basis = {"noise": "gaussian", "sigma": sigma, "arithmetic": "float", "norm": "l2"}
-    return {"dtype": "float32", **basis, "plan": "fixed", **options, "n0": plan.selection_draws}

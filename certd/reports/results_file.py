@@ -1,0 +1,88 @@
+"""The Parquet file that keeps imported results: what a log holds, and under which conditions it was read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from certd.errors import UnreadableInput
+from certd.noise import additive_law
+from certd.reports.results import Results
+from certd.smoothing.guarantee import Guarantee
+from certd.smoothing.run import read_run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from certd.smoothing.run import Run
+
+_RESULTS_KEY = b"certd.results"
+_COLUMNS = (
+    ("image_ids", pa.uint64()), ("labels", pa.int64()), ("top_classes", pa.int64()),
+    ("certified", pa.bool_()), ("radii", pa.float64()), ("top_counts", pa.int64()),
+    ("label_counts", pa.int64()), ("draws", pa.int64()),
+)  # fmt: skip
+_OPTIONAL = ("labels", "label_counts")
+_FACTS = ("model", "dataset", "requested", "max_radius", "looks", "declared_radii", "recovered")
+
+
+def write_results(stream: BinaryIO, results: Results) -> None:
+    """Write results as Parquet: one row an image, the rest in the file's metadata."""
+    given = {name: getattr(results, name) for name, _ in _COLUMNS}
+    columns = [(name, kind) for name, kind in _COLUMNS if given[name] is not None]
+    schema = pa.schema(columns, metadata={_RESULTS_KEY: json.dumps(_facts(results)).encode()})
+    arrays = [pa.array(given[name], kind) for name, kind in columns]
+    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), stream, compression="zstd")
+
+
+def read_stored(stream: BinaryIO) -> Run | Results:
+    """Read the file of a run, or of imported results.
+
+    Raises:
+        UnreadableInput: If it is neither.
+    """
+    try:
+        # A reader's threads can outlive a process that ends at once, and abort it.
+        table = pq.read_table(stream, use_threads=False, pre_buffer=False)
+    except pa.ArrowInvalid as error:
+        raise UnreadableInput(f"This is not a Parquet file: {error}") from None
+    metadata = table.schema.metadata or {}
+    if _RESULTS_KEY not in metadata:
+        stream.seek(0)
+        return read_run(stream)
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    return _results(json.loads(metadata[_RESULTS_KEY]), columns)
+
+
+def _facts(results: Results) -> dict[str, Any]:
+    guarantee = results.guarantee
+    return {
+        **{name: getattr(results, name) for name in _FACTS},
+        "settings": dict(results.settings),
+        "guarantee": {
+            "noise": guarantee.law.name,
+            "sigma": guarantee.law.sigma,
+            "norm": guarantee.norm,
+            "dimension": guarantee.dimension,
+            "slack": guarantee.slack,
+        },
+    }
+
+
+def _results(facts: Mapping[str, Any], columns: Mapping[str, Any]) -> Results:
+    said = facts["guarantee"]
+    law = additive_law(said["noise"], said["sigma"])
+    radii = facts["declared_radii"]
+    members: dict[str, Any] = {
+        **{name: facts[name] for name in _FACTS},
+        "declared_radii": None if radii is None else tuple(radii),
+        "settings": facts["settings"],
+        "guarantee": Guarantee(law, said["norm"], said["dimension"], said["slack"]),
+        **dict.fromkeys(_OPTIONAL),
+        **{name: np.asarray(column) for name, column in columns.items()},
+    }
+    return Results(**members)

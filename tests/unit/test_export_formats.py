@@ -1,0 +1,119 @@
+"""What is exported says what was proved, in every form, and not a digit more."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from certd.errors import InvalidParameter
+from certd.local import certify
+from certd.models import BaseClassifier, load_model
+from certd.reports import Results, results_of
+from certd.reports.exporters import (
+    export_arrow,
+    export_cohen,
+    export_csv,
+    export_model_card,
+    export_ndjson,
+    export_robustbench,
+    rows_of,
+)
+from certd.reports.importers import Conditions, import_counts
+from certd.reports.results_file import read_stored, write_results
+from certd.smoothing.run import Run, write_run
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    """Certify three digits of the built-in set."""
+    from certd.datasets import open_dataset  # noqa: PLC0415 - the set is read once a module
+
+    digits = open_dataset("digits").select(limit=3)
+    classifier: BaseClassifier = load_model("digits-cnn")
+    return certify(classifier, digits, sigma=0.25, plan="fixed", n=500, seed=1)
+
+
+def test_rows_agree_in_every_form(run: Run) -> None:
+    """CSV, NDJSON and Arrow hold the same values, floats to the last bit."""
+    rows = rows_of(run)
+    assert [json.loads(line) for line in export_ndjson(rows).splitlines()] == rows
+    assert pa.ipc.open_stream(export_arrow(rows)).read_all().to_pylist() == rows
+    table = list(csv.DictReader(io.StringIO(export_csv(rows))))
+    assert [float(line["radius"]) for line in table] == [row["radius"] for row in rows]
+    assert [json.loads(line["estimation_counts"]) for line in table] == [
+        row["estimation_counts"] for row in rows
+    ]
+
+
+def test_a_leaderboard_entry_keeps_attack_and_certificate_apart(run: Run) -> None:
+    """What is certified never stands where RobustBench puts what an attack measured."""
+    entry = json.loads(export_robustbench(results_of(run)))
+    assert entry["autoattack_acc"] is None
+    assert entry["name"] == "digits-cnn"
+    assert entry["certified_acc"]["0"] == "66.66", "two of three, rounded down"
+    assert "sigma = 0.25" in entry["certified_with"]
+
+
+def test_a_model_card_is_read_by_hubs_and_people(run: Run) -> None:
+    """The front matter is YAML; the table below it says under which conditions."""
+    _, front, text = export_model_card(results_of(run)).split("---\n", 2)
+    (model,) = yaml.safe_load(front)["model-index"]
+    assert model["results"][0]["metrics"][0]["value"] == pytest.approx(0.6666)
+    assert "alpha = 0.001" in text
+
+
+def test_unlabelled_results_have_no_accuracy_to_export() -> None:
+    """The message says which form to use instead."""
+    results = import_counts("a,b\n90,10\n", Conditions(sigma=0.5))
+    for writer in (export_cohen, export_robustbench, export_model_card):
+        with pytest.raises(InvalidParameter, match="CSV"):
+            writer(results)
+
+
+def test_imported_results_survive_their_file() -> None:
+    """Every array and every condition is there again."""
+    first = import_counts("idx,label,a,b\n4,0,90,10\n6,1,60,40\n", Conditions(0.5, 0.01, "laplace", "l1"))
+    stream = io.BytesIO()
+    write_results(stream, first)
+    stream.seek(0)
+    second = read_stored(stream)
+    assert isinstance(second, Results)
+    for name in Results.__dataclass_fields__:
+        ours, theirs = getattr(first, name), getattr(second, name)
+        assert np.array_equal(ours, theirs) if isinstance(ours, np.ndarray) else ours == theirs, name
+
+
+def test_a_run_is_recognised_by_its_file(run: Run) -> None:
+    """One reader serves runs and imported logs."""
+    stream = io.BytesIO()
+    write_run(stream, run)
+    stream.seek(0)
+    found = read_stored(stream)
+    assert isinstance(found, Run)
+    assert (found.manifest, rows_of(found)) == (run.manifest, rows_of(run))
+
+
+@given(
+    counts=st.lists(st.integers(0, 1000), min_size=1, max_size=8),
+    sigma=st.sampled_from([0.1, 0.25, 1 / 3, 1.0]),
+)
+def test_no_exported_radius_exceeds_the_proved_one(counts: list[int], sigma: float) -> None:
+    """Whatever was counted, and whatever form is written."""
+    lines = "".join(f"0,{count},{1000 - count}\n" for count in counts)
+    results = import_counts("label,a,b\n" + lines, Conditions(sigma))
+    proved = results.radii.tolist()
+    rows = rows_of(results)
+    cohen = [float(line.split("\t")[3]) for line in export_cohen(results).splitlines()[1:]]
+    table = [float(line["radius"]) for line in csv.DictReader(io.StringIO(export_csv(rows)))]
+    lined = [json.loads(line)["radius"] for line in export_ndjson(rows).splitlines()]
+    arrow = pa.ipc.open_stream(export_arrow(rows)).read_all()["radius"].to_pylist()
+    for printed in (cohen, table, lined, arrow):
+        assert all(shown <= true for shown, true in zip(printed, proved, strict=True))
