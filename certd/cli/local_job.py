@@ -52,7 +52,7 @@ class LocalJob:
         from certd.smoothing.certifier import Certifier
         from certd.smoothing.settling import settle, settled_as
 
-        classifier = open_classifier(request.model, self.device, self.conventions)
+        classifier = open_classifier(request.model, self.device, self.conventions, request.sigma)
         images = self.images.open()
         _warn_of_labels(classifier, images)
         if request.seed is None and self.resume:

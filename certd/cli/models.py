@@ -35,7 +35,9 @@ class FileConventions:
         )
 
 
-def open_classifier(model: str, device: str, conventions: FileConventions) -> BaseClassifier:
+def open_classifier(
+    model: str, device: str, conventions: FileConventions, sigma: float | None = None
+) -> BaseClassifier:
     """Return the classifier that ``model`` names.
 
     A URI or an existing file is opened as such, and may name the user's own code; anything else is looked up.
@@ -44,6 +46,7 @@ def open_classifier(model: str, device: str, conventions: FileConventions) -> Ba
         model: A registered name, a file, or a URI such as ``onnx:FILE`` or ``py:module:factory``.
         device: A torch device name.
         conventions: What is known about a file that does not say it itself.
+        sigma: Noise level of the certification, for code that asks for it.
     """
     import torch
 
@@ -56,4 +59,4 @@ def open_classifier(model: str, device: str, conventions: FileConventions) -> Ba
     if registered:
         return load_model(model, device, registry=load_settings().models)
     declaration = conventions.declaration(Path(model.rpartition(":")[2]).stem)
-    return open_model(model, declaration, device, allow_code=True)
+    return open_model(model, declaration, device, allow_code=True, sigma=sigma)

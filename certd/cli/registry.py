@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -15,6 +16,9 @@ from certd.cli import options
 from certd.cli.models import FileConventions, open_classifier
 from certd.errors import InvalidParameter
 from certd.settings import load_settings
+
+if TYPE_CHECKING:
+    from certd.models.runtime.arithmetic import Execution, ExecutionArithmetic
 
 Registry = Annotated[
     Path | None, typer.Option("--registry", help="The models.yaml to use; by default CERTD_MODELS.")
@@ -58,17 +62,14 @@ def register(
     """Write FILE into the registry as NAME, after it was loaded once; says what had to be assumed."""
     from dataclasses import replace
 
-    from certd.models import draft_model, load_model, register_model
+    from certd.models import draft_model, register_model
+    from certd.models.loading import load_specification
 
     path = _required(registry)
     declaration = FileConventions(preset, architecture, mean, std).declaration(name)
     draft = draft_model(file, replace(declaration, training_sigma=training_sigma), path.parent)
+    load_specification(draft.specification, path.parent)
     register_model(path, draft.specification)
-    try:
-        load_model(name, registry=path)
-    except BaseException:
-        _forget(path, name)
-        raise
     for note in draft.notes:
         print(note)
     print(f"registered {draft.specification.reference} in {path}")
@@ -84,25 +85,59 @@ def inspect(
     architecture: options.Architecture = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    dtype: options.DtypeName = "float32",
+    compiled: Annotated[bool, typer.Option("--compiled", help="Compile, as a certification would.")] = False,
+    batch: Annotated[int, typer.Option("--batch", help="Rows of one forward pass.")] = 256,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure MODEL on a sample of DATASET, clean and under noise, and warn of what looks wrong."""
     from certd.datasets import open_dataset
     from certd.models import inspect_model
+    from certd.models.runtime.prepare import prepare
 
-    classifier = open_classifier(model, "cpu", FileConventions(preset, architecture, mean, std))
-    found = inspect_model(classifier, open_dataset(dataset), sigma, num_images=images)
+    arithmetic = _arithmetic(dtype, compiled=compiled)
+    classifier = open_classifier(model, "cpu", FileConventions(preset, architecture, mean, std), sigma)
+    whole = open_dataset(dataset, registry=load_settings().datasets)
+    found = inspect_model(classifier, whole, sigma, num_images=images)
+    execution = prepare(classifier, arithmetic, batch).execution
     if as_json:
-        print(json.dumps(asdict(found)))
+        print(json.dumps({**asdict(found), "execution": execution.model_dump(mode="json")}))
         return
     shape = "x".join(str(size) for size in found.input_shape)
     print(f"model                {found.reference}")
     print(f"input                {shape}, {found.num_classes} classes, {found.num_parameters:,} weights")
-    print(f"arithmetic           {found.arithmetic}")
+    print(f"stored as            {found.arithmetic}")
+    print(f"executed as          {_said(execution)}")
     print(f"accuracy, clean      {found.clean_accuracy:.4f} of {found.num_images} images")
     print(f"accuracy, noisy      {found.noisy_accuracy:.4f} at sigma {found.sigma:g}")
     for warning in found.warnings:
         print(f"warning              {warning}")
+
+
+def _arithmetic(dtype: str, *, compiled: bool) -> ExecutionArithmetic:
+    from certd.models.runtime.arithmetic import ExecutionArithmetic
+    from certd.smoothing.request import invalid_parameter
+
+    try:
+        return ExecutionArithmetic.model_validate({"dtype": dtype, "compiled": compiled})
+    except ValidationError as error:
+        raise invalid_parameter(error) from None
+
+
+def _said(execution: Execution) -> str:
+    """Return in words how a classifier is executed."""
+    voted = "" if execution.voted_in is None else f", voted for in {execution.voted_in}"
+    normalisation = "folded" if execution.normalisation_folded else "as it is"
+    norms = f"{execution.batch_norms_folded} batch-norms folded, {execution.batch_norms_left} left"
+    layout = "channels last" if execution.channels_last else "channels first"
+    compiled = "compiled" if execution.compiled else "not compiled"
+    return (
+        f"{execution.dtype}{voted}; normalisation {normalisation}, {norms}; {layout}, {compiled}, "
+        f"TF32 {'on' if execution.tf32 else 'off'}, "
+        f"{'' if execution.deterministic else 'not '}deterministic; {execution.batch_size} rows, "
+        f"{execution.threads} thread{'s' if execution.threads > 1 else ''} on {execution.processor}, "
+        f"torch {execution.torch}"
+    )
 
 
 @app.command()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PART_IMAGES = 64
 SAVE_SECONDS = 2.0
+MOST_OF_THE_TIME = 20
+"""Saving waits so many times as long as it took, or a long run would do little else at its end."""
 
 
 class ResumableRun:
@@ -34,6 +36,7 @@ class ResumableRun:
         self.run = Run(manifest, ())
         self._out = out
         self._saved_at = time.monotonic()
+        self._pause = SAVE_SECONDS
 
     def start(self, *, resume: bool) -> None:
         """Take up what the file holds, or make sure that nothing is overwritten.
@@ -84,9 +87,11 @@ class ResumableRun:
         return self.run
 
     def _save_now_and_then(self) -> None:
-        if time.monotonic() - self._saved_at > SAVE_SECONDS:
+        began = time.monotonic()
+        if began - self._saved_at > self._pause:
             self._save()
             self._saved_at = time.monotonic()
+            self._pause = max(SAVE_SECONDS, MOST_OF_THE_TIME * (self._saved_at - began))
 
     def _save(self) -> None:
         """Replace the file whole, so that it is valid at every moment."""

@@ -45,7 +45,8 @@ def verify(
         raise InvalidParameter("The run was made from uploaded images; name their data set with --dataset.")
     certification = run.manifest.certification
     conventions = FileConventions(preset, architecture, mean, std)
-    classifier = open_classifier(model or certification.model, device, conventions)
+    sigma = certification.noise.sigma
+    classifier = open_classifier(model or certification.model, device, conventions, sigma)
     certifier = Certifier(classifier, certification, device)
     found = draw_again(run, certifier, _images(name), sample, seed)
     if found.difference is not None:

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     import torch
 
 
-def open_model(
+def open_model(  # noqa: PLR0913 - a place, what is known about it, and what it may do
     uri: str,
     declaration: Declaration | None = None,
     device: str | torch.device = "cpu",
     *,
     folder: Path | None = None,
     allow_code: bool = False,
+    sigma: float | None = None,
 ) -> BaseClassifier:
     """Return the classifier in a file on this machine, or made by the user's own code.
 
@@ -36,6 +37,7 @@ def open_model(
         device: Where the module goes, as torch names devices.
         folder: What ``uri`` is relative to; None for the working directory.
         allow_code: Whether ``py:`` may run code; True on the command line only.
+        sigma: Noise level of the certification, for code that asks for it.
 
     Raises:
         Forbidden: If ``uri`` names code and that is not allowed.
@@ -44,7 +46,7 @@ def open_model(
     declaration = declaration or Declaration()
     parsed = ModelUri.parse(uri)
     if parsed.scheme == "py":
-        network = build_from_code(parsed.name, allow_code=allow_code)
+        network = build_from_code(parsed.name, allow_code=allow_code, sigma=sigma)
         return _classifier_of_code(network, declaration, device)
     draft = draft_model(parsed, declaration, folder)
     return load_specification(draft.specification, folder or Path(), device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
+from certd.cli import app
 from certd.datasets import Dataset, load_dataset
 from certd.errors import InvalidParameter, ShapeMismatch
 from certd.models import BaseClassifier, inspect_model, load_model
@@ -113,3 +116,25 @@ def test_what_cannot_be_inspected_is_refused(digits: Dataset, classifier: BaseCl
             inspect_model(classifier, digits, sigma, num_images=num_images)
     with pytest.raises(ShapeMismatch, match="takes"):
         inspect_model(classifier, replace(digits, images=digits.images[:, :, :4]), 0.25)
+
+
+def test_the_command_says_how_the_model_would_be_executed() -> None:
+    """Shape, arithmetic and every choice of the runtime, in words and in JSON."""
+    arguments = [
+        "models",
+        "inspect",
+        "digits-cnn",
+        "digits",
+        "--sigma",
+        ".25",
+        "--images",
+        "50",
+        "--batch",
+        "64",
+    ]
+    said = CliRunner().invoke(app, [*arguments, "--dtype", "bfloat16"]).output
+    for phrase in ("1x8x8, 10 classes", "bfloat16; normalisation", "TF32 off, deterministic; 64 rows"):
+        assert phrase in said, said
+    found = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
+    assert found["execution"]["dtype"] == "float32"
+    assert found["execution"]["batch_size"] == 64

@@ -185,6 +185,22 @@ def test_code_runs_only_where_that_is_allowed(tmp_path: Path, monkeypatch: pytes
             open_model(f"py:{target}", DECLARED, allow_code=True)
 
 
+def test_code_that_denoises_is_told_the_noise_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A factory with a parameter sigma gets it, and is refused where nobody knows it."""
+    (tmp_path / "users_denoiser.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "class Denoised(nn.Module):\n"
+        "    def __init__(self, sigma):\n        super().__init__()\n        self.sigma = sigma\n"
+        "    def forward(self, images):\n        return torch.full((len(images), 3), self.sigma)\n"
+        "def make(sigma):\n    return Denoised(sigma)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    made = open_model("py:users_denoiser:make", DECLARED, allow_code=True, sigma=0.5)
+    assert made.module(torch.rand(1, 1, 2, 2)).tolist() == [[0.5, 0.5, 0.5]]
+    with pytest.raises(InvalidParameter, match="noise level"):
+        open_model("py:users_denoiser:make", DECLARED, allow_code=True)
+
+
 @pytest.mark.parametrize(
     ("declaration", "complaint"),
     [
