@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +42,10 @@ def read_checkpoint(data: bytes, name: str) -> Checkpoint:
         ModelError: If it is damaged, needs code to be read, or holds no state dictionary.
     """
     try:
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # torch warns of unusual pickles before it refuses them; the refusal is what a user should read.
+            warnings.simplefilter("ignore")
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"{name} holds more than tensors and plain values, and code in weights is never run; load it "
