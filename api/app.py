@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from api import errors
 from api.limits import BodyLimit
-from api.routes import datasets, estimates, health, jobs, models, results
+from api.routes import comparisons, datasets, estimates, health, jobs, models, results
 from certd._version import __version__
 
 if TYPE_CHECKING:
@@ -25,6 +25,6 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
     errors.install(app)
-    for routes in (health, models, datasets, estimates, jobs, results):
+    for routes in (health, models, datasets, estimates, jobs, results, comparisons):
         app.include_router(routes.router)
     return app

@@ -7,14 +7,18 @@ import sys
 import typer
 
 from certd.cli.certify import certify
+from certd.cli.check import check
 from certd.cli.cohen_certify import cohen_certify
+from certd.cli.compare import compare
 from certd.cli.datasets import app as datasets_app
 from certd.cli.estimate import estimate
 from certd.cli.export import export
 from certd.cli.import_log import import_log
+from certd.cli.plot import plot
 from certd.cli.recompute import recompute
 from certd.cli.registry import app as models_app
 from certd.cli.report import report
+from certd.cli.table import table
 from certd.cli.train import train
 from certd.cli.verify import verify
 from certd.errors import CertdError, InvalidRequest, NotFound, Unreachable
@@ -26,7 +30,10 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(datasets_app, name="datasets")
-for command in (certify, cohen_certify, estimate, export, report, recompute, verify, train):
+COMMANDS = (
+    certify, cohen_certify, estimate, report, plot, table, compare, check, export, recompute, verify, train,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
 app.command("import")(import_log)
 

@@ -12,6 +12,8 @@ from certd.errors import InvalidParameter
 Model = Annotated[str, typer.Argument(help="Registered model, or a file or URI on this machine.")]
 DatasetName = Annotated[str, typer.Argument(help="Registered data set, or a URI such as npz:FILE.")]
 RunFile = Annotated[Path, typer.Argument(help="A run written by `certd certify --out`.")]
+RunFiles = Annotated[list[Path], typer.Argument(help="Runs, or imported logs; the first is the baseline.")]
+Force = Annotated[bool, typer.Option("--force", help="Go on although conditions differ, and mark it.")]
 Sigma = Annotated[float, typer.Option(help="Noise level, pixels in [0, 1].")]
 Noise = Annotated[str, typer.Option(help="gaussian, laplace, uniform or splitting.")]
 NoiseArithmetic = Annotated[str, typer.Option(help="quantized (sound) or float.")]

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, cast
 
-from certd.errors import Conflict
+from certd.errors import Conflict, NotFound
+from certd.reports import results_of
+from certd.reports.figures import gallery
+from certd.reports.figures.forms import render_figure
 from certd.reports.page import page_of_run
+from certd.reports.paper import find_table, write_table
 from certd.reports.summary import summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from certd.jobs.storage import JobStorage
+    from certd.reports.figures.forms import FigureForm
+    from certd.reports.paper import TableForm
     from certd.smoothing.run import Run
 
 REPORT = "report.json"
 PAGE = "report.html"
+# No other name becomes the name of a file.
+_NAME = re.compile(
+    r"report\.(json|html)|figure\.[a-z-]{1,40}\.(svg|png|pdf|json)|table\.[a-z-]{1,40}\.(md|tex|csv)"
+)
 
 
 def render(storage: JobStorage, job_id: str, name: str) -> bytes:
@@ -25,12 +34,15 @@ def render(storage: JobStorage, job_id: str, name: str) -> bytes:
     Args:
         storage: Where the job lies.
         job_id: The job.
-        name: ``report.json`` or ``report.html``.
+        name: ``report.json``, ``report.html``, ``figure.NAME.FORM`` or ``table.NAME.FORM``.
 
     Raises:
-        NotFound: If there is no such job.
+        NotFound: If there is no such job, or its run has no such form, figure or table.
         Conflict: If no image is finished yet.
+        Unavailable: If a figure is asked for in a form that needs matplotlib, and that is not installed.
     """
+    if not _NAME.fullmatch(name):
+        raise NotFound(f"There is no report {name!r}.")
     stored = storage.read_report(job_id, name)
     if stored is not None:
         return stored
@@ -39,7 +51,7 @@ def render(storage: JobStorage, job_id: str, name: str) -> bytes:
     run = storage.read_run(job_id)
     if run is None:
         raise Conflict(f"No image of {job_id} is finished yet; ask again when its progress says so.")
-    content = _FORMS[name](run)
+    content = _content(run, name)
     if ended:
         storage.write_report(job_id, name, content)
     return content
@@ -53,4 +65,16 @@ def _page(run: Run) -> bytes:
     return page_of_run(run).encode()
 
 
-_FORMS: dict[str, Callable[[Run], bytes]] = {REPORT: _report, PAGE: _page}
+def _content(run: Run, name: str) -> bytes:
+    if name == REPORT:
+        return _report(run)
+    if name == PAGE:
+        return _page(run)
+    kind, subject, form = name.split(".")
+    results = results_of(run)
+    if kind == "table":
+        return write_table(find_table(results, subject), cast("TableForm", form), (results,)).encode()
+    figures = {figure.name: figure for figure in gallery(results)}
+    if subject not in figures:
+        raise NotFound(f"This run has no figure {subject!r}; there are {', '.join(figures)}.")
+    return render_figure(figures[subject], cast("FigureForm", form))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from certd.reports.accuracy import certified_accuracy, radius_grid
+from certd.statistics.bands import MOST_IMAGES
 from certd.statistics.fixed_images import accuracy_of_these_images, all_certificates_hold
 from certd.statistics.population import (
     accuracy_at_radius,
@@ -20,9 +21,11 @@ from certd.statistics.simultaneous import bonferroni_alpha, holm
 from certd.statistics.statement import Statement
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
-    from certd.smoothing.run import Run
+    from certd.reports.results import Results
 
 # Failure probability of each statement about the population, and the radius whose accuracy is declared.
 DELTA = 0.001
@@ -49,75 +52,86 @@ EXACT = (
 )
 
 
-def guarantees(run: Run) -> list[dict[str, Any]]:
-    """Return every statement that the run supports, each with the sentence that says what it guarantees.
+def guarantees(results: Results) -> list[dict[str, Any]]:
+    """Return every statement that a run supports, each with the sentence that says what it guarantees.
 
     Each holds at its own level; several at once hold at what their failure probabilities leave together.
+
+    Args:
+        results: Those of a run; a log that was imported from elsewhere guarantees nothing by itself.
     """
-    plan = run.manifest.certification.plan
-    if plan.alpha == 0:
+    alpha, settings = results.alpha, results.settings
+    if alpha == 0:
         return [{"name": "each-image", "values": (), "level": 1.0, "sentence": EXACT}]
-    sentence = PREDICTION if plan.kind == "predict" else PER_IMAGE
-    statements = [Statement("each-image", (), 1 - plan.alpha, sentence)]
-    if run.manifest.certification.noise.arithmetic == "float":
+    sentence = PREDICTION if settings["plan"] == "predict" else PER_IMAGE
+    statements = [Statement("each-image", (), 1 - alpha, sentence)]
+    if settings["arithmetic"] == "float":
         return [asdict(Statement("unproved", (), 0.0, FLOAT_NOISE))]
-    statements.append(all_certificates_hold(len(run.certificates), plan.alpha))
-    if plan.kind == "fixed" and plan.split and plan.bound == "one-sided" and plan.votes == "hard":
-        statements += _simultaneous(run)
-    if all(certificate.record.label is not None for certificate in run.certificates):
-        statements += _about_labels(run)
+    statements.append(all_certificates_hold(len(results), alpha))
+    if _plain_counts(settings):
+        statements += _simultaneous(results)
+    if results.labels is not None:
+        statements += _about_labels(results)
     return [asdict(statement) for statement in statements]
 
 
-def _about_labels(run: Run) -> list[Statement]:
+def _plain_counts(settings: Mapping[str, Any]) -> bool:
+    """Return whether each bound is the one-sided one of a count looked at once."""
+    plain = {"plan": "fixed", "split": True, "bound": "one-sided", "votes": "hard"}
+    return all(settings.get(name, usual) == usual for name, usual in plain.items())
+
+
+def _about_labels(results: Results) -> list[Statement]:
     """Return what certified accuracy proves about these images and about their population."""
-    alpha, m, largest = run.manifest.certification.plan.alpha, len(run.certificates), run.manifest.max_radius
-    radii = np.array([certificate.conclusion.radius for certificate in run.certificates])
-    correct = np.array([certificate.correct is True for certificate in run.certificates])
-    certified = _counts(radii, correct, radius_grid(largest))
-    at_declared = int(_counts(radii, correct, [DECLARED_RADIUS])[0])
+    alpha, m, largest = results.alpha, len(results), results.max_radius
+    certified = _counts(results.radii, results.correct, radius_grid(largest))
+    at_declared = int(_counts(results.radii, results.correct, [DECLARED_RADIUS])[0])
     statements = [
         accuracy_of_these_images(certified, m, alpha),
         accuracy_at_radius(at_declared, m, alpha, DELTA),
         accuracy_curve_dkw(certified, m, alpha, DELTA),
-        accuracy_curve_berk_jones(certified, m, alpha, DELTA),
-        vote_share_distribution(m, DELTA),
     ]
+    if m <= MOST_IMAGES:
+        statements.append(accuracy_curve_berk_jones(certified, m, alpha, DELTA))
+    statements.append(vote_share_distribution(m, DELTA))
     if largest > 0:
-        statements.append(average_certified_radius(np.where(correct, radii, 0.0), largest, alpha, DELTA))
+        statements.append(average_certified_radius(results.credited, largest, alpha, DELTA))
     return statements
 
 
-def _simultaneous(run: Run) -> list[Statement]:
+def _simultaneous(results: Results) -> list[Statement]:
     """Return which shares hold all at once: by Bonferroni at every radius, by Holm at radius 0."""
-    plan, guarantee = run.manifest.certification.plan, run.manifest.guarantee
-    m = len(run.certificates)
-    conclusions = [certificate.conclusion for certificate in run.certificates]
-    hits = np.array([conclusion.top_count for conclusion in conclusions])
-    trials = np.array([conclusion.draws for conclusion in conclusions])
-    strict = bonferroni_alpha(plan.alpha, m)
-    bounds = [guarantee.bound(int(k), int(n), strict) for k, n in zip(hits, trials, strict=True)]
-    reached = np.array([bound.radius for bound in bounds])
-    grid = radius_grid(run.manifest.max_radius)
+    guarantee, alpha, m = results.guarantee, results.alpha, len(results)
+    strict = bonferroni_alpha(alpha, m)
+    reached = _radii_at(results, strict)
+    grid = radius_grid(results.max_radius)
     shares = [float(np.mean((reached >= r) & (reached > 0))) for r in grid]
-    marked = holm(hits, trials, guarantee.threshold(0.0), plan.alpha)
+    marked = holm(results.top_counts, results.draws, guarantee.threshold(0.0), alpha)
     return [
         Statement(
             "bonferroni",
             tuple(shares),
-            1 - plan.alpha,
-            f"With probability at least 1 - {plan.alpha:g} all {m} certificates are true at once when each "
+            1 - alpha,
+            f"With probability at least 1 - {alpha:g} all {m} certificates are true at once when each "
             f"is made at alpha / {m}; the values are the shares certified so at the radii {_listed(grid)}. "
             "It assumes nothing about how the images' noise is related.",
         ),
         Statement(
             "holm",
             (float(np.mean(marked)),),
-            1 - plan.alpha,
-            f"With probability at least 1 - {plan.alpha:g} every prediction marked by Holm's procedure is "
+            1 - alpha,
+            f"With probability at least 1 - {alpha:g} every prediction marked by Holm's procedure is "
             f"that of the smoothed classifier; the value is the share marked.",
         ),
     ]
+
+
+def _radii_at(results: Results, alpha: float) -> NDArray[np.float64]:
+    """Return the radius of every image at another alpha; equal counts are bounded once."""
+    pairs = np.column_stack([results.top_counts, results.draws])
+    distinct, place = np.unique(pairs, axis=0, return_inverse=True)
+    radii = np.array([results.guarantee.bound(int(k), int(n), alpha).radius for k, n in distinct])
+    return np.asarray(radii[place.reshape(-1)])
 
 
 def _counts(radii: NDArray[np.float64], correct: NDArray[np.bool_], grid: list[float]) -> NDArray[np.int64]:

@@ -63,13 +63,14 @@ def average_with_defects(results: Results) -> Table:
     return Table(("", "value"), tuple(rows))
 
 
-def runs_table(runs: Sequence[Results]) -> Table:
+def runs_table(runs: Sequence[Results], radii: Sequence[float] | None = None) -> Table:
     """Return one row a run: sigma, ACR, and certified accuracy at the radii of the longest grid.
 
     Args:
         runs: Labelled runs; check with :func:`certd.reports.comparability.require_comparable` first.
+        radii: Columns instead of that grid, input units.
     """
-    grid = max((grid_of(run) for run in runs), key=len)[:MOST_COLUMNS]
+    grid = list(radii or max((grid_of(run) for run in runs), key=len)[:MOST_COLUMNS])
     rows = tuple(
         (
             run.model.split("@")[0],

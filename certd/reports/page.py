@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-from certd.reports.figures import gallery, render_svg
+from certd.reports.figures import gallery
 from certd.reports.guarantees import guarantees
 from certd.reports.headline import accuracies, average_with_defects
 from certd.reports.methods import bibliography, methods_sentence
 from certd.reports.printed import conditions, floored, images_of
+from certd.reports.rendering import render_page
 from certd.reports.results import results_of
 
 if TYPE_CHECKING:
@@ -34,7 +31,7 @@ UNVERIFIED_COUNTS = (
     "rounding of noise in floating point."
 )
 TITLES = {
-    "How hard the images are": ("pa-histogram", "pa-distribution", "correct-share"),
+    "How hard the images are": ("pa-histogram", "pa-distribution", "correct-share", "correct-share-probit"),
     "What is certified": ("certified-accuracy", "radius-histogram", "by-class"),
     "The average certified radius, and what it hides": ("acr-by-budget", "sensitivity", "lorenz"),
 }
@@ -55,9 +52,10 @@ def page_of_run(run: Run) -> str:
     It opens with what was certified and what is guaranteed, in words; it prints, adapts to dark screens,
     loads nothing from anywhere, and is the same text for the same run.
     """
-    statements = guarantees(run)
+    results = results_of(run)
+    statements = guarantees(results)
     manifest = json.dumps(run.manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    return _page(results_of(run), statements[0]["sentence"], statements[1:], manifest)
+    return _page(results, statements[0]["sentence"], statements[1:], manifest)
 
 
 def page_of_log(results: Results) -> str:
@@ -68,23 +66,19 @@ def page_of_log(results: Results) -> str:
 def _page(
     results: Results, promise: str, statements: Sequence[Mapping[str, Any]], manifest: str | None
 ) -> str:
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            title=_title(results),
-            conditions=conditions(results),
-            partial="" if results.complete else images_of(results),
-            methods=methods_sentence(results),
-            promise=promise,
-            headline=() if results.labels is None else (accuracies(results),),
-            sections=_sections(results),
-            guarantees=[_printed(statement) for statement in statements],
-            bibliography=bibliography(results),
-            manifest=manifest,
-            settings=json.dumps(dict(results.settings), indent=2),
-            svg=_inline,
-        )
+    return render_page(
+        "report.html.j2",
+        title=_title(results),
+        conditions=conditions(results),
+        partial="" if results.complete else images_of(results),
+        methods=methods_sentence(results),
+        promise=promise,
+        headline=() if results.labels is None else (accuracies(results),),
+        sections=_sections(results),
+        guarantees=[_printed(statement) for statement in statements],
+        bibliography=bibliography(results),
+        manifest=manifest,
+        settings=json.dumps(dict(results.settings), indent=2),
     )
 
 
@@ -113,18 +107,3 @@ def _printed(statement: Mapping[str, Any]) -> dict[str, str]:
         "level": floored(statement["level"], 4),
         "bounds": ", ".join(floored(value) for value in statement["values"]),
     }
-
-
-def _inline(figure: Figure) -> Markup:
-    return Markup(render_svg(figure))  # noqa: S704 - the renderer escapes every text it is given
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("certd.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

@@ -35,12 +35,13 @@ def summarize(run: Run) -> dict[str, Any]:
     Returns:
         Plain values for JSON. What needs labels is None where an image has none.
     """
+    results = results_of(run)
     return {
         "images": {"requested": run.manifest.num_images, "finished": len(run.certificates)},
         "settings": run.manifest.settings,
-        **numbers_of(results_of(run)),
+        **numbers_of(results),
         "total_draws": sum(certificate.record.total_draws for certificate in run.certificates),
-        "guarantees": guarantees(run),
+        "guarantees": guarantees(results),
         "warnings": warnings_of(run),
         "manifest": run.manifest.model_dump(mode="json"),
     }

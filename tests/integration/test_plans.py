@@ -115,3 +115,44 @@ def _forge_seed(file: Path) -> None:
     manifest = run.manifest.model_copy(update={"certification": certification})
     with file.open("wb") as stream:
         write_run(stream, type(run)(manifest, run.certificates))
+
+
+def test_a_job_s_report_comes_in_every_form(service: Service) -> None:
+    """Certificates, figures, tables, manifest and comparison, over HTTP, with their media types."""
+    asked = {
+        "model": "digits-cnn",
+        "sigma": 0.25,
+        "plan": "fixed",
+        "n": 200,
+        "dataset": "digits",
+        "limit": 12,
+    }
+    jobs = [service.client.submit({**asked, "seed": seed})["id"] for seed in (1, 2)]
+    for job in jobs:
+        assert service.client.wait(job)["status"] == "succeeded"
+    base = f"/v1/jobs/{jobs[0]}"
+    with httpx.Client(base_url=service.url) as http:
+        for form, begin in (
+            ("csv", b"image_id"), ("ndjson", b'{"image_id"'), ("tsv", b"idx\t"), ("parquet", b"PAR1"),
+        ):  # fmt: skip
+            assert http.get(f"{base}/certificates?format={form}").content.startswith(begin)
+        arrow = http.get(f"{base}/certificates", headers={"Accept": "application/vnd.apache.arrow.stream"})
+        assert arrow.headers["content-type"] == "application/vnd.apache.arrow.stream"
+        for form, begin in (("svg", b"<svg"), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("json", b"{")):
+            for _ in range(2):  # rendered, then read back
+                assert http.get(f"{base}/report/figures/pa-histogram.{form}").content.startswith(begin)
+        for form, held in (("md", "| ---"), ("tex", "toprule"), ("csv", "model,sigma")):
+            assert held in http.get(f"{base}/report/tables/results.{form}").text
+        assert http.get(f"{base}/manifest").json()["num_images"] == 12
+        found = http.get("/v1/compare", params={"job": jobs}).json()
+        assert found["against_first"][0]["mcnemar"][0]["radius"] < 1e-300
+        assert "<svg" in http.get("/v1/compare.html", params={"job": jobs}).text
+        for path, status in (
+            (f"{base}/report/figures/nope.svg", 404),
+            (f"{base}/report/figures/pa-histogram.exe", 422),
+            (f"{base}/report/tables/..%2f..%2fjob.md", 404),
+            (f"/v1/compare?job={jobs[0]}", 422),
+        ):
+            refused = http.get(path)
+            assert refused.status_code == status, path
+            assert refused.headers["content-type"] == "application/problem+json"

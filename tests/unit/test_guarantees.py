@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from certd.models.runtime.arithmetic import Execution
+from certd.reports import results_of
 from certd.reports.guarantees import guarantees
 from certd.smoothing import Certificate, Draws, Manifest, Phase, Record, Run, parse_request
 
@@ -54,12 +55,12 @@ def _run(hits: list[int], *, labelled: bool = True, **options: Any) -> Run:
 
 
 def _named(run: Run) -> dict[str, dict[str, Any]]:
-    return {statement["name"]: statement for statement in guarantees(run)}
+    return {statement["name"]: statement for statement in guarantees(results_of(run))}
 
 
 def test_every_statement_has_a_level_and_a_sentence() -> None:
     """A number without the words that make it true is no statement."""
-    for statement in guarantees(_run([1000, 990, 900, 700, 300] * 20)):
+    for statement in guarantees(results_of(_run([1000, 990, 900, 700, 300] * 20))):
         assert 0 < statement["level"] < 1
         assert len(statement["sentence"]) > 60
         assert statement["sentence"].endswith(".")
@@ -70,7 +71,7 @@ def test_the_bounds_lie_below_what_was_observed() -> None:
     run = _run([1000, 990, 900, 700, 300] * 20)
     radii = np.array([c.conclusion.radius for c in run.certificates])
     plain = [float(np.mean((radii >= r) & (radii > 0))) for r in (0, 0.25, 0.5, 0.75, 1.0, 1.25)]
-    for statement in guarantees(run):
+    for statement in guarantees(results_of(run)):
         if len(statement["values"]) == len(plain):
             assert (np.array(statement["values"]) <= np.array(plain) + 1e-12).all()
 
@@ -97,5 +98,5 @@ def test_without_labels_nothing_is_said_about_accuracy() -> None:
 
 def test_float_noise_is_said_to_prove_nothing() -> None:
     """A run whose noise was added in floating point guarantees nothing, and says so."""
-    (statement,) = guarantees(_run([900, 800], arithmetic="float"))
+    (statement,) = guarantees(results_of(_run([900, 800], arithmetic="float")))
     assert "not proved" in statement["sentence"]

@@ -30,6 +30,7 @@ NAMES = [
     "pa-histogram",
     "pa-distribution",
     "correct-share",
+    "correct-share-probit",
     "certified-accuracy",
     "radius-histogram",
     "acr-by-budget",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import ndtri
 
 from certd.reports.figures.figure import Axis, Band, Bars, Figure, Line, Rule, Table, points
 from certd.reports.pa_distribution import (
@@ -94,6 +96,31 @@ def pa_cumulative(results: Results) -> Figure:
     )
 
 
+def probit_share_curve(*runs: Results) -> Figure:
+    """Draw S(x) over the probit of x, which under Gaussian noise reads as a radius in units of sigma.
+
+    The curve stands where k/n stands, not where its bound does: it is what an endless budget would certify.
+    """
+    plain = share_curve(*runs)
+    at, last = ndtri(CURVE_GRID[:-1]), len(CURVE_GRID) - 1
+    most = float(
+        max(ndtri(run.alpha ** (1 / float(run.draws.max()))) if run.alpha else at[-1] for run in runs)
+    )
+    most = max(most, float(at[-1]))
+    lines = tuple(
+        replace(line, points=(*points(at, [y for _, y in line.points[:last]]), (most, line.points[last][1])))
+        for line in plain.lines
+    )
+    return replace(
+        plain,
+        name="correct-share-probit",
+        title="S(x) over the probit of x, read as R / sigma",
+        caption=f"{plain.caption} k = n stands at the largest radius that the budget certifies.",
+        x=Axis("probit of x = R / sigma", 0, most),
+        lines=lines,
+    )
+
+
 def share_curve(*runs: Results) -> Figure:
     """Draw S(x), the share certified for the label with k/n of at least x; one curve a run."""
     curves = [correct_share_curve(run.top_counts, run.draws, run.correct) for run in runs]
@@ -126,8 +153,11 @@ def names_of(runs: tuple[Results, ...]) -> tuple[str, ...]:
     if len(runs) == 1:
         return ("these images",)
     models = [run.model.split("@")[0] for run in runs]
-    distinct = len(set(models)) == len(models)
-    return tuple(m if distinct else f"{i}: {m}" for i, m in enumerate(models, start=1))
+    if len(set(models)) == len(models):
+        return tuple(models)
+    named = [f"{model}, sigma {run.settings['sigma']:g}" for model, run in zip(models, runs, strict=True)]
+    distinct = len(set(named)) == len(named)
+    return tuple(name if distinct else f"{i}: {name}" for i, name in enumerate(named, start=1))
 
 
 def _least(results: Results) -> float:

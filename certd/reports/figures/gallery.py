@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from certd.reports.figures.average import budget_figure, lorenz_figure, sensitivity_figure
 from certd.reports.figures.classes import class_figure
-from certd.reports.figures.distribution import pa_cumulative, pa_histogram, share_curve
+from certd.reports.figures.distribution import pa_cumulative, pa_histogram, probit_share_curve, share_curve
 from certd.reports.figures.radius import accuracy_curve, radius_histogram
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def gallery(results: Results) -> tuple[Figure, ...]:
     """Return the figures of a run, the pA distribution first; what needs labels is left out without them."""
     figures = [pa_histogram(results), pa_cumulative(results)]
     if results.labels is not None:
-        figures += [share_curve(results), accuracy_curve(results)]
+        figures += [share_curve(results), probit_share_curve(results), accuracy_curve(results)]
     figures.append(radius_histogram(results))
     if results.labels is not None:
         found = (

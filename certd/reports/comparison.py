@@ -1,0 +1,146 @@
+"""Several runs beside one another: the tables and sentences that a reader of a comparison needs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from certd.errors import InvalidParameter
+from certd.reports.compare import Comparison, compare
+from certd.reports.figures.distribution import names_of
+from certd.reports.figures.figure import Table
+from certd.reports.figures.overlay import overlay
+from certd.reports.headline import runs_table
+from certd.reports.printed import ceiled, conditions, floored
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from certd.reports.dominance import Order
+    from certd.reports.figures import Figure
+    from certd.reports.results import Results
+
+MOST_LISTED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class TitledTable:
+    """A table with what stands above and below it."""
+
+    title: str
+    table: Table
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunComparison:
+    """Runs against the first of them.
+
+    Attributes:
+        names: One a run, distinct.
+        conditions: Those of the first run.
+        marks: Conditions in which runs differ although the comparison was forced.
+        pairs: Each other run's comparison with the first.
+        tables: What they say, printed.
+        figures: S(x) and certified accuracy, one curve a run.
+    """
+
+    names: tuple[str, ...]
+    conditions: str
+    marks: tuple[str, ...]
+    pairs: tuple[Comparison, ...]
+    tables: tuple[TitledTable, ...]
+    figures: tuple[Figure, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the numbers under keys that do not change."""
+        return {
+            "runs": list(self.names),
+            "conditions": self.conditions,
+            "marks": list(self.marks),
+            "against_first": [
+                {"run": name, **asdict(pair)} for name, pair in zip(self.names[1:], self.pairs, strict=True)
+            ],
+        }
+
+
+def compare_runs(runs: Sequence[Results], *, force: bool = False) -> RunComparison:
+    """Hold every run against the first.
+
+    Args:
+        runs: Two or more labelled runs.
+        force: Compare although conditions differ, and mark every output.
+
+    Raises:
+        InvalidParameter: If there are fewer than two, conditions differ and ``force`` is not given, a run has
+            no labels, or two have no image in common.
+    """
+    if len(runs) < 2:
+        raise InvalidParameter("A comparison needs two runs or more.")
+    pairs = tuple(compare(runs[0], other, force=force) for other in runs[1:])
+    figures = overlay(*runs, force=force)
+    names = names_of(tuple(runs))
+    marks = tuple(dict.fromkeys(mark for pair in pairs for mark in pair.marks))
+    tables = [TitledTable("The runs", _overview(runs, names))]
+    for name, pair in zip(names[1:], pairs, strict=True):
+        tables += _pair_tables(names[0], name, pair)
+    return RunComparison(names, conditions(runs[0]), marks, pairs, tuple(tables), figures)
+
+
+def _overview(runs: Sequence[Results], names: Sequence[str]) -> Table:
+    table = runs_table(runs)
+    rows = tuple((name, *row[1:]) for name, row in zip(names, table.rows, strict=True))
+    return Table(("run", *table.header[1:]), rows)
+
+
+def _pair_tables(first: str, second: str, pair: Comparison) -> list[TitledTable]:
+    difference = pair.average_radius
+    interval = f"{floored(difference.lower)} to {ceiled(difference.upper)} at {difference.level:.0%}"
+    gap = (
+        f"ACR of {first} minus {second}: {difference.difference:+.4f}, "
+        f"bootstrap interval {interval} over the images."
+    )
+    sentences = (
+        f"S(x): {_order(pair.shares, first, second, 'x')}",
+        f"Certified accuracy: {_order(pair.accuracy, first, second, 'radius')}",
+        gap,
+        _flips(pair.flips),
+    )
+    tests = tuple(
+        (f"{test.radius:.4g}" if test.radius > 1e-300 else "0", str(test.only_first), str(test.only_second),
+         f"{test.p_value:.2g}")
+        for test in pair.mcnemar
+    )  # fmt: skip
+    hard = tuple((str(row.label), str(row.lost), str(row.gained)) for row in pair.hard_images)
+    return [
+        TitledTable(
+            f"{second} against {first}: images certified by one alone",
+            Table(("radius", f"{first} alone", f"{second} alone", "McNemar p"), tests),
+            sentences,
+        ),
+        TitledTable(
+            f"{second} against {first}: hard images, k / n of the label above one half",
+            Table(("class", "lost", "gained"), hard),
+            ("Lost: above one half in the first run and no longer in the second.",),
+        ),
+    ]
+
+
+def _order(order: Order, first: str, second: str, axis: str) -> str:
+    if order.dominant != "neither":
+        leader = first if order.dominant == "first" else second
+        return f"{leader} is nowhere below on these images."
+    if not order.crossings:
+        return "the curves coincide on these images."
+    places = ", ".join(f"{place:.3g}" for place in order.crossings[:MOST_LISTED])
+    more = len(order.crossings) - MOST_LISTED
+    return f"the curves cross at {axis} = {places}{f' and {more} more' if more > 0 else ''}."
+
+
+def _flips(flips: tuple[int, ...] | None) -> str:
+    if flips is None:
+        return "How the order depends on the budget cannot be said from these counts."
+    if not flips:
+        return "At every budget from 10 to 10,000,000 draws the order by expected ACR is the same."
+    places = ", ".join(f"{flip:,}" for flip in flips[:MOST_LISTED])
+    return f"The order by expected ACR turns over at budgets of about {places} draws."
