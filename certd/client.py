@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 TERMINAL = frozenset({"succeeded", "failed", "canceled", "expired"})
-POLL_SECONDS = 0.2
+FIRST_POLL_SECONDS, LAST_POLL_SECONDS = 0.01, 0.5
+POLL_GROWTH = 1.3
+"""Small jobs are over in moments; long ones are asked about now and then."""
 
 
 class Client:
@@ -83,6 +85,7 @@ class Client:
             Unavailable: If the job has not ended in time; it goes on.
         """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        pause = FIRST_POLL_SECONDS
         while True:
             job = self.job(job_id)
             if on_progress is not None:
@@ -91,7 +94,8 @@ class Client:
                 return job
             if deadline is not None and time.monotonic() > deadline:
                 raise Unavailable(f"{job_id} is still {job['status']} after {timeout_seconds} s; it goes on.")
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
+            pause = min(LAST_POLL_SECONDS, POLL_GROWTH * pause)
 
     def datasets(self) -> list[str]:
         """Return the names of the data sets that the service holds."""

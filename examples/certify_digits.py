@@ -71,9 +71,9 @@ def digit_files(count: int) -> tuple[list[tuple[str, bytes]], list[int]]:
 
 
 @contextmanager
-def service(data_dir: Path) -> Iterator[str]:
-    """Start API, server and worker as one command on a free port, and stop them at the end."""
-    command = [sys.executable, "-m", "api", "--embedded", "--port", "0", "--workers", "1"]
+def service(data_dir: Path, workers: int = 1) -> Iterator[str]:
+    """Start API, server and workers as one command on a free port, and stop them at the end."""
+    command = [sys.executable, "-m", "api", "--embedded", "--port", "0", "--workers", str(workers)]
     environment = {**os.environ, "CERTD_DATA_DIR": str(data_dir.resolve())}
     log_path = data_dir / "service.log"
     data_dir.mkdir(parents=True, exist_ok=True)

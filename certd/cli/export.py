@@ -5,16 +5,12 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from certd.cli import options
-from certd.cli.runs import open_stored
-
-if TYPE_CHECKING:
-    from certd.reports import Results
-    from certd.smoothing.run import Run
+from certd.cli.runs import open_run, open_stored
 
 
 class ExportFormat(StrEnum):
@@ -36,7 +32,7 @@ def export(
     ] = None,
 ) -> None:
     """Write FILE in another form; radii are rounded down where a form rounds at all."""
-    content = _exported(open_stored(file), form)
+    content = _exported(file, form)
     if out is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
@@ -44,18 +40,18 @@ def export(
         out.write_bytes(content)
 
 
-def _exported(stored: Run | Results, form: ExportFormat) -> bytes:
-    from certd.reports import Results, exporters, results_of
+def _exported(file: Path, form: ExportFormat) -> bytes:
+    from certd.reports import exporters
 
     if form in {ExportFormat.CSV, ExportFormat.NDJSON, ExportFormat.ARROW}:
-        rows = exporters.rows_of(stored)
+        stored = open_stored(file)
+        rows = exporters.rows_of(stored.results if stored.manifest is None else open_run(file))
         if form is ExportFormat.ARROW:
             return exporters.export_arrow(rows)
         return (exporters.export_csv if form is ExportFormat.CSV else exporters.export_ndjson)(rows).encode()
-    results = stored if isinstance(stored, Results) else results_of(stored)
     writers = {
         ExportFormat.COHEN: exporters.export_cohen,
         ExportFormat.ROBUSTBENCH: exporters.export_robustbench,
         ExportFormat.MODEL_CARD: exporters.export_model_card,
     }
-    return writers[form](results).encode()
+    return writers[form](open_stored(file).results).encode()

@@ -15,7 +15,7 @@ from certd.cli.runs import open_stored
 
 if TYPE_CHECKING:
     from certd.reports import Results
-    from certd.smoothing.run import Run
+    from certd.reports.results_file import Stored
 
 
 def report(
@@ -31,7 +31,7 @@ def report(
         html.write_text(_page(stored))
         sys.stderr.write(f"wrote {html}\n")
     if methods or bibtex:
-        _print_texts(stored, methods=methods, bibtex=bibtex)
+        _print_texts(stored.results, methods=methods, bibtex=bibtex)
         return
     summary = _summary(stored)
     if as_json:
@@ -40,25 +40,25 @@ def report(
         show_report(summary)
 
 
-def _page(stored: Run | Results) -> str:
-    from certd.reports import Results
-    from certd.reports.page import page_of_log, page_of_run
+def _page(stored: Stored) -> str:
+    from certd.reports.page import page_of_log, page_of_results
 
-    return page_of_log(stored) if isinstance(stored, Results) else page_of_run(stored)
-
-
-def _summary(stored: Run | Results) -> dict[str, Any]:
-    from certd.reports import Results
-    from certd.reports.summary import summarize, summarize_log
-
-    return summarize_log(stored) if isinstance(stored, Results) else summarize(stored)
+    if stored.manifest is None:
+        return page_of_log(stored.results)
+    return page_of_results(stored.results, stored.manifest)
 
 
-def _print_texts(stored: Run | Results, *, methods: bool, bibtex: bool) -> None:
-    from certd.reports import Results, results_of
+def _summary(stored: Stored) -> dict[str, Any]:
+    from certd.reports.summary import summarize_log, summarize_results
+
+    if stored.manifest is None:
+        return summarize_log(stored.results)
+    return summarize_results(stored.results, stored.manifest)
+
+
+def _print_texts(results: Results, *, methods: bool, bibtex: bool) -> None:
     from certd.reports.methods import bibliography, methods_sentence
 
-    results = stored if isinstance(stored, Results) else results_of(stored)
     if methods:
         print(methods_sentence(results))
     if bibtex:

@@ -10,15 +10,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from certd.reports import Results
+    from certd.reports.results_file import Stored
     from certd.smoothing.run import Run
 
 
-def open_stored(file: Path) -> Run | Results:
-    """Read a run file, or one that ``certd import`` wrote.
+def open_stored(file: Path) -> Stored:
+    """Read what the reports need of a run file, or of one that ``certd import`` wrote.
 
     Raises:
         NotFound: If there is no such file.
         UnreadableInput: If it is neither.
+        InvalidParameter: If no image is finished yet.
     """
     from certd.reports.results_file import read_stored
 
@@ -29,17 +31,8 @@ def open_stored(file: Path) -> Run | Results:
 
 
 def open_results(file: Path) -> Results:
-    """Read what the reports need of a run file, or of one that ``certd import`` wrote.
-
-    Raises:
-        NotFound: If there is no such file.
-        UnreadableInput: If it is neither.
-        InvalidParameter: If no image is finished yet.
-    """
-    from certd.reports import Results, results_of
-
-    stored = open_stored(file)
-    return stored if isinstance(stored, Results) else results_of(stored)
+    """Return the images of :func:`open_stored`."""
+    return open_stored(file).results
 
 
 def open_run(file: Path) -> Run:

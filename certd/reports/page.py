@@ -13,12 +13,14 @@ from certd.reports.methods import bibliography, methods_sentence
 from certd.reports.printed import conditions, floored, images_of
 from certd.reports.rendering import render_page
 from certd.reports.results import results_of
+from certd.reports.summary import warnings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from certd.reports.figures import Figure, Table
     from certd.reports.results import Results
+    from certd.smoothing.manifest import Manifest
     from certd.smoothing.run import Run
 
 UNVERIFIED = (
@@ -52,10 +54,14 @@ def page_of_run(run: Run) -> str:
     It opens with what was certified and what is guaranteed, in words; it prints, adapts to dark screens,
     loads nothing from anywhere, and is the same text for the same run.
     """
-    results = results_of(run)
+    return page_of_results(results_of(run), run.manifest)
+
+
+def page_of_results(results: Results, manifest: Manifest) -> str:
+    """Return what :func:`page_of_run` returns, from what the reports read of a run."""
     statements = guarantees(results)
-    manifest = json.dumps(run.manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    return _page(results, statements[0]["sentence"], statements[1:], manifest)
+    text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    return _page(results, statements[0]["sentence"], statements[1:], text)
 
 
 def page_of_log(results: Results) -> str:
@@ -73,6 +79,7 @@ def _page(
         partial="" if results.complete else images_of(results),
         methods=methods_sentence(results),
         promise=promise,
+        warnings=warnings_of(results),
         headline=() if results.labels is None else (accuracies(results),),
         sections=_sections(results),
         guarantees=[_printed(statement) for statement in statements],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from certd.smoothing.draws import Phase
 from certd.statistics import stage_schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,6 +44,8 @@ class Results:
         top_counts: Draws for the tested class, int64[image].
         label_counts: Draws for the label, int64[image], or None without labels.
         draws: Counted draws, int64[image].
+        voted_classes: The class that most estimation draws voted for, int64[image]; None where it is unknown.
+        total_draws: Draws spent on all images, every phase counted; None where it is unknown.
         recovered: Whether counts were inferred from printed radii; those of wrong and abstained images are
             then unknown and given as 0.
     """
@@ -64,6 +66,8 @@ class Results:
     top_counts: NDArray[np.int64]
     label_counts: NDArray[np.int64] | None
     draws: NDArray[np.int64]
+    voted_classes: NDArray[np.int64] | None = None
+    total_draws: int | None = None
     recovered: bool = False
 
     def __post_init__(self) -> None:
@@ -139,7 +143,33 @@ def results_of(run: Run) -> Results:
         top_counts=np.array([conclusion.top_count for conclusion in conclusions], np.int64),
         label_counts=None if labels is None else _label_counts(run),
         draws=np.array([conclusion.draws for conclusion in conclusions], np.int64),
+        voted_classes=_voted_classes(run),
+        total_draws=sum(certificate.record.total_draws for certificate in run.certificates),
     )
+
+
+def joined(parts: Sequence[Results]) -> Results:
+    """Return the images of several parts of one run as one.
+
+    Args:
+        parts: At least one, all under one manifest.
+    """
+    labelled = all(part.labels is not None for part in parts)
+    optional = ("labels", "label_counts") if labelled else ()
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in (*_COLUMNS, *optional)
+    }
+    unlabelled: dict[str, Any] = {} if labelled else {"labels": None, "label_counts": None}
+    total = sum(part.total_draws or 0 for part in parts)
+    return replace(parts[0], **unlabelled, **columns, total_draws=total)
+
+
+_COLUMNS = ("image_ids", "top_classes", "certified", "radii", "top_counts", "draws", "voted_classes")
+
+
+def _voted_classes(run: Run) -> NDArray[np.int64]:
+    tallies = [certificate.record.tallies[Phase.ESTIMATION] for certificate in run.certificates]
+    return np.array([int(tally.counts.argmax()) for tally in tallies], np.int64)
 
 
 def _labels(run: Run) -> NDArray[np.int64] | None:

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from certd.errors import UnreadableInput
+from certd.errors import InvalidParameter, UnreadableInput
 from certd.noise import additive_law
-from certd.reports.results import Results
+from certd.reports.results import Results, joined, results_of
 from certd.smoothing.guarantee import Guarantee
-from certd.smoothing.run import read_run
+from certd.smoothing.run import Run, conclude_rows, manifest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from certd.smoothing.run import Run
+    from certd.smoothing.manifest import Manifest
 
 _RESULTS_KEY = b"certd.results"
+BATCH_ROWS = 4096
 _COLUMNS = (
     ("image_ids", pa.uint64()), ("labels", pa.int64()), ("top_classes", pa.int64()),
     ("certified", pa.bool_()), ("radii", pa.float64()), ("top_counts", pa.int64()),
-    ("label_counts", pa.int64()), ("draws", pa.int64()),
+    ("label_counts", pa.int64()), ("draws", pa.int64()), ("voted_classes", pa.int64()),
 )  # fmt: skip
-_OPTIONAL = ("labels", "label_counts")
-_FACTS = ("model", "dataset", "requested", "max_radius", "looks", "declared_radii", "recovered")
+_OPTIONAL = ("labels", "label_counts", "voted_classes")
+_FACTS = (
+    "model",
+    "dataset",
+    "requested",
+    "max_radius",
+    "looks",
+    "declared_radii",
+    "total_draws",
+    "recovered",
+)
 
 
 def write_results(stream: BinaryIO, results: Results) -> None:
@@ -39,23 +50,49 @@ def write_results(stream: BinaryIO, results: Results) -> None:
     pq.write_table(pa.Table.from_arrays(arrays, schema=schema), stream, compression="zstd")
 
 
-def read_stored(stream: BinaryIO) -> Run | Results:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a file holds for the reports.
+
+    Attributes:
+        results: The images.
+        manifest: That of the run; None for an imported log.
+    """
+
+    results: Results
+    manifest: Manifest | None
+
+
+def read_stored(stream: BinaryIO) -> Stored:
     """Read the file of a run, or of imported results.
+
+    A run is read batch by batch and concluded anew from its counts, so that of a million images no more is
+    held than a few numbers each.
 
     Raises:
         UnreadableInput: If it is neither.
+        InvalidParameter: If no image is finished yet.
     """
     try:
-        # A reader's threads can outlive a process that ends at once, and abort it.
-        table = pq.read_table(stream, use_threads=False, pre_buffer=False)
+        file = pq.ParquetFile(stream, pre_buffer=False)
     except pa.ArrowInvalid as error:
         raise UnreadableInput(f"This is not a Parquet file: {error}") from None
-    metadata = table.schema.metadata or {}
-    if _RESULTS_KEY not in metadata:
-        stream.seek(0)
-        return read_run(stream)
-    columns = {name: table[name].to_numpy() for name in table.column_names}
-    return _results(json.loads(metadata[_RESULTS_KEY]), columns)
+    metadata = file.schema_arrow.metadata or {}
+    if _RESULTS_KEY in metadata:
+        table = file.read(use_threads=False)
+        columns = {name: table[name].to_numpy() for name in table.column_names}
+        return Stored(_results(json.loads(metadata[_RESULTS_KEY]), columns), None)
+    manifest = manifest_of(metadata)
+    # A reader's threads can outlive a process that ends at once, and abort it.
+    batches = file.iter_batches(BATCH_ROWS, use_threads=False)
+    parts = [
+        results_of(Run(manifest, tuple(conclude_rows(manifest, batch.to_pylist()))))
+        for batch in batches
+        if len(batch)
+    ]
+    if not parts:
+        raise InvalidParameter("A report needs at least one finished image.")
+    return Stored(joined(parts), manifest)
 
 
 def _facts(results: Results) -> dict[str, Any]:

@@ -15,13 +15,17 @@ from certd.reports.inequality import easy_share, uniform_easy_share
 from certd.reports.pa_distribution import correct_share_curve, histogram, quantiles
 from certd.reports.radius import average_certified_radius, draws_for_trivial
 from certd.reports.results import results_of
-from certd.smoothing.draws import Phase
 
 if TYPE_CHECKING:
     from certd.reports.results import Results
+    from certd.smoothing.manifest import Manifest
     from certd.smoothing.run import Run
 
 FEWEST_FOR_WARNINGS = 20
+CONSTANT = (
+    "Every image gets class {}: this is a constant classifier, which sees nothing. Its average certified "
+    "radius is the share of that class times the largest radius, and grows with the budget."
+)
 EASY = (0.75, 0.9, 0.99)
 INTERVAL_DELTA = 0.05
 
@@ -35,15 +39,19 @@ def summarize(run: Run) -> dict[str, Any]:
     Returns:
         Plain values for JSON. What needs labels is None where an image has none.
     """
-    results = results_of(run)
+    return summarize_results(results_of(run), run.manifest)
+
+
+def summarize_results(results: Results, manifest: Manifest) -> dict[str, Any]:
+    """Return what :func:`summarize` returns, from what the reports read of a run."""
     return {
-        "images": {"requested": run.manifest.num_images, "finished": len(run.certificates)},
-        "settings": run.manifest.settings,
+        "images": {"requested": results.requested, "finished": len(results)},
+        "settings": manifest.settings,
         **numbers_of(results),
-        "total_draws": sum(certificate.record.total_draws for certificate in run.certificates),
+        "total_draws": results.total_draws,
         "guarantees": guarantees(results),
-        "warnings": warnings_of(run),
-        "manifest": run.manifest.model_dump(mode="json"),
+        "warnings": warnings_of(results),
+        "manifest": manifest.model_dump(mode="json"),
     }
 
 
@@ -53,7 +61,7 @@ def summarize_log(results: Results) -> dict[str, Any]:
         "images": {"requested": results.requested, "finished": len(results)},
         "settings": dict(results.settings),
         **numbers_of(results),
-        "total_draws": int(results.draws.sum()),
+        "total_draws": results.total_draws,
         "guarantees": [],
         "warnings": [],
         "imported": {"model": results.model, "counts_recovered_from_radii": results.recovered},
@@ -61,17 +69,18 @@ def summarize_log(results: Results) -> dict[str, Any]:
     }
 
 
-def warnings_of(run: Run) -> list[str]:
+def warnings_of(results: Results) -> list[str]:
     """Return a sentence for each thing about a run that looks like a mistake of its maker.
 
-    Labels are compared with the class that most draws voted for.
+    Judged by the class that most draws of each image voted for.
     """
-    records = [certificate.record for certificate in run.certificates]
-    if len(records) < FEWEST_FOR_WARNINGS or any(record.label is None for record in records):
+    voted, labels = results.voted_classes, results.labels
+    if voted is None or labels is None or len(labels) < FEWEST_FOR_WARNINGS:
         return []
-    voted = np.array([int(r.tallies[Phase.ESTIMATION].counts.argmax()) for r in records], np.int64)
-    labels = np.array([record.label for record in records], np.int64)
-    warning = misaligned_labels(voted, labels, run.manifest.num_classes)
+    if len(np.unique(voted)) == 1 and len(np.unique(labels)) > 1:
+        return [CONSTANT.format(voted[0])]
+    num_classes = 1 + int(max(voted.max(), labels.max()))
+    warning = misaligned_labels(voted, labels, num_classes)
     return [] if warning is None else [warning]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from certd.errors import InvalidParameter
@@ -77,7 +78,7 @@ class Guarantee:
             draws: Independent draws, at least 1, none of which chose the class.
             alpha: Failure probability, in (0, 1).
         """
-        return self._prove(clopper_pearson_upper(draws - top_count, draws, alpha))
+        return self._prove(_upper_bound(draws - top_count, draws, alpha))
 
     def bound_from(self, p_lower: float) -> Bound:
         """Return what a lower bound on the class's probability under the sampled law proves."""
@@ -111,6 +112,12 @@ class Guarantee:
         failure = min(1.0, _up(failure + self.slack))
         radius = self.law.radius(1.0 - failure, self.norm, self.dimension, complement=failure)
         return Bound(p_a_lower=max(0.0, math.nextafter(1.0 - failure, 0.0)), radius=radius)
+
+
+@lru_cache(maxsize=1 << 16)
+def _upper_bound(misses: int, draws: int, alpha: float) -> float:
+    """Bound a probability from above; in a large run most counts come more than once."""
+    return clopper_pearson_upper(misses, draws, alpha)
 
 
 def _up(value: float) -> float:

@@ -16,9 +16,11 @@ from certd.smoothing.manifest import Manifest
 from certd.smoothing.votes import SoftSums
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _MANIFEST_KEY = b"certd.manifest"
+ROW_GROUP = 8192
+"""Rows that a reader must hold at once."""
 
 SCHEMA = pa.schema(
     [
@@ -61,7 +63,9 @@ def write_run(stream: BinaryIO, run: Run) -> None:
     """Write a run as Parquet: one row an image, the manifest in the file's metadata."""
     schema = SCHEMA.with_metadata({_MANIFEST_KEY: run.manifest.model_dump_json().encode()})
     rows = [certificate.row() for certificate in run.certificates]
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), stream, compression="zstd")
+    pq.write_table(
+        pa.Table.from_pylist(rows, schema=schema), stream, compression="zstd", row_group_size=ROW_GROUP
+    )
 
 
 def read_run(stream: BinaryIO) -> Run:
@@ -75,11 +79,19 @@ def read_run(stream: BinaryIO) -> Run:
         table = pq.read_table(stream, use_threads=False, pre_buffer=False)
     except pa.ArrowInvalid as error:
         raise UnreadableInput(f"This is not a Parquet file: {error}") from None
-    metadata = table.schema.metadata or {}
+    manifest = manifest_of(table.schema.metadata or {})
+    return Run(manifest, tuple(conclude_rows(manifest, table.to_pylist())))
+
+
+def manifest_of(metadata: Mapping[bytes, bytes]) -> Manifest:
+    """Return the manifest in a Parquet file's metadata.
+
+    Raises:
+        UnreadableInput: If there is none, so that the file is no run.
+    """
     if _MANIFEST_KEY not in metadata:
         raise UnreadableInput("This Parquet file holds no certd manifest, so it is not a certd run.")
-    manifest = Manifest.model_validate_json(metadata[_MANIFEST_KEY])
-    return Run(manifest, tuple(conclude_rows(manifest, table.to_pylist())))
+    return Manifest.model_validate_json(metadata[_MANIFEST_KEY])
 
 
 def conclude_rows(manifest: Manifest, rows: Sequence[dict[str, Any]]) -> list[Certificate]:

@@ -113,6 +113,7 @@ def import_cohen(
         top_counts=counts,
         label_counts=np.where(predictions == labels, counts, 0),
         draws=np.full(len(rows), n, np.int64),
+        total_draws=None,
         recovered=True,
     )
 

@@ -82,6 +82,8 @@ def _results(
         top_counts=counts.max(axis=1),
         label_counts=None if labels is None else counts[rows, labels],
         draws=np.full(len(counts), draws, np.int64),
+        voted_classes=counts.argmax(axis=1),
+        total_draws=draws * len(counts),
     )
 
 
