@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from certd.models.runtime.arithmetic import Execution
     from certd.smoothing.request import Certification
 
-CPU_CANDIDATES = (16, 32, 64, 128, 256, 512)
+CPU_CANDIDATES = (16, 32, 48, 64, 96, 128, 192, 256, 512)
 CUDA_CANDIDATES = (256, 512, 1024, 2048, 4096, 8192, 16384)
 
 

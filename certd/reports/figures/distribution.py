@@ -20,12 +20,15 @@ from certd.reports.pa_distribution import (
 from certd.reports.printed import ceiled, conditions, floored, percent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from certd.reports import pa_distribution
     from certd.reports.results import Results
 
 DELTA = 0.05
+ALONE = "these images"
 TABLE_POINTS = np.arange(11) / 10
 RECOVERED = (
     " Counts were recovered from printed radii; the log does not hold those of wrong and abstained images, "
@@ -131,11 +134,10 @@ def share_curve(*runs: Results) -> Figure:
         name="correct-share",
         title="S(x): share of images certified for their label with k / n ≥ x",
         conditions=conditions(runs[0]),
-        summary="; ".join(
+        summary=sentence(
             f"{name}: {percent(curve[0])} at 0.5, {percent(curve[400])} at 0.9, {percent(curve[-1])} at 1"
             for name, curve in zip(names, curves, strict=True)
-        )
-        + ".",
+        ),
         caption="The curve of arXiv:2410.06895. It reads k/n, not the bound, so it does not grow with the "
         f"budget as the average radius does.{RECOVERED if runs[0].recovered else ''}",
         x=Axis("x", 0.5, 1),
@@ -148,10 +150,16 @@ def share_curve(*runs: Results) -> Figure:
     )
 
 
+def sentence(phrases: Iterable[str]) -> str:
+    """Return what is said of each run as one sentence; a model's name keeps its own first letter."""
+    text = "; ".join(phrases) + "."
+    return "T" + text[1:] if text.startswith(ALONE) else text
+
+
 def names_of(runs: tuple[Results, ...]) -> tuple[str, ...]:
     """Name the curves of a figure: by model, and by number where two models share a name."""
     if len(runs) == 1:
-        return ("these images",)
+        return (ALONE,)
     models = [run.model.split("@")[0] for run in runs]
     if len(set(models)) == len(models):
         return tuple(models)

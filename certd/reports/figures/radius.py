@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from certd.reports.accuracy import accuracy_steps, certified_counts, image_sampling_interval
-from certd.reports.figures.distribution import names_of
+from certd.reports.figures.distribution import names_of, sentence
 from certd.reports.figures.figure import Axis, Band, Bars, Figure, Line, Rule, Table, points
 from certd.reports.printed import ceiled, conditions, floored, percent
 from certd.reports.summary import INTERVAL_DELTA, grid_of
@@ -31,7 +31,7 @@ def accuracy_curve(*runs: Results) -> Figure:
         name="certified-accuracy",
         title="Certified accuracy against the radius",
         conditions=conditions(runs[0]),
-        summary="; ".join(_sentence(name, run) for name, run in zip(names, runs, strict=True)) + ".",
+        summary=sentence(_sentence(name, run) for name, run in zip(names, runs, strict=True)),
         caption="Share of all images, abstentions included, that are certified for their label at the "
         "radius. Nothing can be certified beyond the cap, whatever the classifier."
         + (
