@@ -39,12 +39,13 @@ async def read_submission(request: Request, services: Services) -> AsyncIterator
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == JSON:
-        yield Submission(parse_job_request(await request.body()), [], services)
+        yield Submission(parse_job_request(await request.body()), [], services, request.state.caller)
     elif kind == MULTIPART:
         form = await _read_form(request, services.settings.max_images)
         try:
             files = [await _file(part) for part in form.getlist("images")]
-            yield Submission(parse_job_request(await _request_part(form)), files, services)
+            options = parse_job_request(await _request_part(form))
+            yield Submission(options, files, services, request.state.caller)
         finally:
             await form.close()
     else:
@@ -59,7 +60,7 @@ def parse_job_request(text: bytes) -> JobRequest:
     """
     try:
         options: Any = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidParameter(f"The request is not valid JSON: {error}.", pointer="") from None
     try:
         return JobRequest.model_validate(options)

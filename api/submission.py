@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from api.request_log import current_request_id
 from api.uploads import UploadedFile, decode_uploads
 from certd.datasets import load_dataset, to_labels
 from certd.datasets.decoding import DecodingLimits
@@ -19,6 +20,7 @@ from certd.smoothing.guarantee import Guarantee
 
 if TYPE_CHECKING:
     from api.services import Services
+    from certd.access import Caller
     from certd.jobs.request import JobRequest
 
 
@@ -29,6 +31,7 @@ class Submission:
     request: JobRequest
     files: list[UploadedFile]
     services: Services
+    caller: Caller
 
     def store(self) -> Job:
         """Check everything, store the job and queue it.
@@ -56,8 +59,12 @@ class Submission:
             ),
             max_radius=plan.max_radius(guarantee),
             shards=cut(len(inputs), plan.max_draws, speed, self.services.settings.shard_seconds),
+            owner=self.caller.owner,
+            request_id=current_request_id(),
         )
-        self.services.storage.create(job, inputs)
+        self.services.backpressure.require_room()
+        with self.services.quota.charged(self.caller, job.max_draws):
+            self.services.storage.create(job, inputs)
         self.services.dispatcher.dispatch(job)
         return job
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from certd.jobs.progress import ProgressBoard
     from certd.jobs.storage import JobStorage
     from certd.smoothing.run import Run
+    from workers.metrics import WorkerMetrics
     from workers.pulse import Pulse
     from workers.shards import ShardWork
 
@@ -41,8 +42,10 @@ class Tasks:
         dispatcher: Dispatcher,
         work: ShardWork,
         pulse: Pulse,
+        metrics: WorkerMetrics,
         max_attempts: int,
     ) -> None:
+        self._metrics = metrics
         self._storage = storage
         self._redis = redis
         self._board = board
@@ -59,7 +62,10 @@ class Tasks:
             log.warning("job_gone", job_id=job_id, shard=index)
             return
         if self._storage.read_outcome(job_id) is None:
-            with self._pulse.holding(job_id, index):
+            with (
+                self._pulse.holding(job_id, index),
+                structlog.contextvars.bound_contextvars(request_id=job.request_id),
+            ):
                 self._bring_forward(job, index)
         if self._storage.read_outcome(job_id) is None:
             self._dispatcher.dispatch(job)
@@ -90,6 +96,7 @@ class Tasks:
     ) -> None:
         draws = sum(certificate.record.total_draws for certificate in run.certificates)
         self._redis.set(keys.speed(job.certification.model), drawn / seconds, ex=keys.LIFETIME_SECONDS)
+        self._metrics.shard_certified(run, drawn, seconds)
         log.info(
             "shard_certified",
             job_id=job.id,
@@ -103,8 +110,10 @@ class Tasks:
 
     def _after_error(self, job: Job, index: int, error: CertdError, *, may_pass: bool = False) -> None:
         """Try again what may pass; end the job on what cannot."""
+        retry = error.retryable or may_pass
+        self._metrics.attempt_failed(error, 0 if retry else len(job.shards[index]))
         log.warning("attempt_failed", job_id=job.id, shard=index, code=error.code, detail=error.message)
-        if error.retryable or may_pass:
+        if retry:
             self._redis.hset(keys.failures(job.id), str(index), error.message)
             self._dispatcher.forget(job.id, index)
         else:
@@ -119,6 +128,7 @@ class Tasks:
 
     def _give_up(self, job: Job, index: int) -> None:
         shard = job.shards[index]
+        self._metrics.images_failed(len(shard))
         last = str(self._redis.hget(keys.failures(job.id), str(index)) or "")
         cause = f"The last error was: {last}" if last else "Its worker died each time without saying why."
         error = ModelError(

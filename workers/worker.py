@@ -20,6 +20,7 @@ from certd.jobs.reconcile import Reconciler
 from certd.jobs.storage import JobStorage
 from certd.jobs.workforce import Workforce
 from workers.datasets import DatasetCache
+from workers.metrics import WorkerMetrics
 from workers.models import ModelCache
 from workers.pulse import Pulse
 from workers.shards import ShardWork
@@ -55,10 +56,13 @@ class WorkerProcess:
         broker = make_broker(redis_url, settings.heartbeat_seconds)
         dispatcher = Dispatcher(storage, redis, ShardQueue(broker), 2 * settings.heartbeat_seconds)
         worker_id = f"worker_{uuid4().hex[:12]}"
-        self._pulse = Pulse(Workforce(redis), worker_id, settings.device)
-        models = ModelCache(settings.device, settings.models)
+        self._metrics = WorkerMetrics()
+        self._pulse = Pulse(Workforce(redis), worker_id, settings.device, self._metrics.beat)
+        models = ModelCache(settings.device, settings.models, timed=self._metrics.loading)
         work = ShardWork(storage, board, models, DatasetCache(settings.datasets))
-        tasks = Tasks(storage, redis, board, dispatcher, work, self._pulse, settings.max_attempts)
+        tasks = Tasks(
+            storage, redis, board, dispatcher, work, self._pulse, self._metrics, settings.max_attempts
+        )
         dramatiq.actor(actor_name=ACTOR, queue_name=LOW, broker=broker)(tasks.certify_shard)
         self._reconciler = Reconciler(storage, redis, dispatcher, board)
         self._consumer = Worker(
@@ -69,6 +73,9 @@ class WorkerProcess:
 
     def run(self, stopped: threading.Event) -> None:
         """Work until ``stopped`` is set; the shard in hand is finished first."""
+        if self._settings.worker_metrics_port:
+            port = self._metrics.serve(self._settings.worker_metrics_port)
+            self._log.info("metrics_served", port=port)
         self._pulse.start()
         self._consumer.start()
         self._log.info("worker_started", device=self._settings.device, threads=self._settings.threads)

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from api.auth import Authenticated, visible_job_ids
 from api.body import read_submission
 from api.schemas import JobPage, JobView
 from api.services import Provided
@@ -36,11 +37,13 @@ async def submit(request: Request, response: Response, services: Provided) -> Jo
 @router.get("")
 def list_jobs(
     services: Provided,
+    caller: Authenticated,
     page_size: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
     page_token: Annotated[str | None, Query(max_length=64)] = None,
 ) -> JobPage:
     """List jobs, newest first; ``page_token`` continues where a page ended."""
-    names = [name for name in services.storage.job_ids() if page_token is None or name < page_token]
+    visible = visible_job_ids(services, caller)
+    names = [name for name in visible if page_token is None or name < page_token]
     page = names[:page_size]
     return JobPage(
         jobs=[job_view(services, services.storage.read(name)) for name in page],

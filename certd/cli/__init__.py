@@ -7,7 +7,9 @@ import sys
 import typer
 
 from certd.cli.certify import certify
+from certd.cli.doctor import doctor
 from certd.cli.estimate import estimate
+from certd.cli.keys import app as keys_app
 from certd.cli.recompute import recompute
 from certd.cli.registry import app as models_app
 from certd.cli.report import report
@@ -20,7 +22,8 @@ app = typer.Typer(
     help="Certify image classifiers by randomized smoothing.", no_args_is_help=True, add_completion=False
 )
 app.add_typer(models_app, name="models")
-for command in (certify, estimate, report, recompute, verify):
+app.add_typer(keys_app, name="keys")
+for command in (certify, doctor, estimate, report, recompute, verify):
     app.command()(command)
 
 

@@ -8,6 +8,7 @@ writing one twice changes nothing.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from certd.errors import NotFound
 from certd.jobs.inputs import Inputs, read_inputs, write_inputs
-from certd.jobs.job import Job, JobOutcome
+from certd.jobs.job import ID_PATTERN, Job, JobOutcome
 from certd.models.runtime.arithmetic import Execution
 from certd.smoothing.checkpoint import decode_records, encode_records
 from certd.smoothing.run import Run, read_run, write_run
@@ -47,7 +48,8 @@ class JobStorage:
             NotFound: If there is no such job.
         """
         folder = self._jobs / job_id
-        if not (job_id.startswith("job_") and job_id[4:].isalnum() and (folder / "job.json").is_file()):
+        # Looked at before any file is: an id comes from whoever asks.
+        if not (re.fullmatch(ID_PATTERN, job_id) and (folder / "job.json").is_file()):
             raise NotFound(f"There is no job {job_id!r}.")
         return folder
 
