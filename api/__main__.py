@@ -8,13 +8,17 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
+import structlog
 import uvicorn
 
 from api.app import create_app
 from api.embedded import EmbeddedStack
 from api.services import Services
+from certd.access import KeyStore
+from certd.access.door import require_keys_beyond_loopback
 from certd.errors import CertdError, InvalidParameter
 from certd.logs import set_up_logs
+from certd.models.runtime.threads import available_cores, oversubscription
 from certd.settings import load_settings
 
 if TYPE_CHECKING:
@@ -50,7 +54,7 @@ def _leave(*_: object) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m api", description="Serve the certd REST API.")
     parser.add_argument("--embedded", action="store_true", help="also start a private Valkey and workers")
-    parser.add_argument("--workers", type=int, default=1, help="worker processes of the embedded stack")
+    parser.add_argument("--workers", type=int, help="worker processes of the embedded stack; one a core")
     parser.add_argument("--port", type=int, help="port to bind; 0 picks a free one")
     return parser.parse_args()
 
@@ -61,7 +65,12 @@ def _required_url(settings: Settings) -> str:
     return settings.redis_url
 
 
-def _serve_embedded(settings: Settings, num_workers: int) -> None:
+def _serve_embedded(settings: Settings, num_workers: int | None) -> None:
+    """Serve with a private queue and workers; by default one a core, which is fastest, or one accelerator."""
+    num_workers = num_workers or (available_cores() if settings.device == "cpu" else 1)
+    crowded = oversubscription(num_workers, settings.threads, available_cores())
+    if crowded is not None:
+        structlog.get_logger().warning("cores_oversubscribed", detail=crowded)
     stack = EmbeddedStack(settings, num_workers)
     try:
         stack.start()
@@ -72,6 +81,7 @@ def _serve_embedded(settings: Settings, num_workers: int) -> None:
 
 def _serve(settings: Settings, redis_url: str) -> None:
     """Serve on the settings' address; the first line on standard output is the URL."""
+    require_keys_beyond_loopback(settings.host, KeyStore(settings.key_file))
     app = create_app(Services.connect(settings, redis_url))
     with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

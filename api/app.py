@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
-from api import errors
+from api import errors, metrics
+from api.auth import Authentication, require_visible_jobs
 from api.limits import BodyLimit
-from api.routes import comparisons, datasets, estimates, health, jobs, models, results
+from api.request_log import RequestLog
+from api.routes import comparisons, datasets, estimates, events, health, jobs, limits, models, results
 from certd._version import __version__
+from certd.access import KeyStore
 
 if TYPE_CHECKING:
     from api.services import Services
@@ -23,8 +26,13 @@ def create_app(services: Services) -> FastAPI:
         description="Randomized-smoothing certification: POST images, read certified radii.",
     )
     app.state.services = services
+    app.state.metrics = metrics.ServiceMetrics(services)
+    # The last one added is the outermost: a request is logged, then admitted, then read.
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
+    app.add_middleware(Authentication, store=KeyStore(services.settings.key_file))
+    app.add_middleware(RequestLog, observe=app.state.metrics.observe)
     errors.install(app)
-    for routes in (health, models, datasets, estimates, jobs, results, comparisons):
-        app.include_router(routes.router)
+    app.include_router(health.router)
+    for routes in (metrics, limits, models, datasets, estimates, jobs, events, results, comparisons):
+        app.include_router(routes.router, dependencies=[Depends(require_visible_jobs)])
     return app

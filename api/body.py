@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 MAX_REQUEST_PART_BYTES = 16 * 2**20
+MAX_KEY = 255
 
 
 @asynccontextmanager
@@ -37,18 +38,28 @@ async def read_submission(request: Request, services: Services) -> AsyncIterator
         InvalidParameter: If an option is unknown or outside its domain.
         TooLarge: If there are more parts than a job may have images.
     """
+    key = _idempotency_key(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == JSON:
-        yield Submission(parse_job_request(await request.body()), [], services)
+        yield Submission(parse_job_request(await request.body()), [], services, request.state.caller, key)
     elif kind == MULTIPART:
         form = await _read_form(request, services.settings.max_images)
         try:
             files = [await _file(part) for part in form.getlist("images")]
-            yield Submission(parse_job_request(await _request_part(form)), files, services)
+            options = parse_job_request(await _request_part(form))
+            yield Submission(options, files, services, request.state.caller, key)
         finally:
             await form.close()
     else:
         raise HTTPException(415, f"send {JSON} or {MULTIPART}, not {kind or 'an unnamed type'}")
+
+
+def _idempotency_key(request: Request) -> str | None:
+    """Return the header ``Idempotency-Key``; one that cannot be meant is refused."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (1 <= len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+        raise InvalidParameter(f"Idempotency-Key takes 1 to {MAX_KEY} printable characters, such as a UUID.")
+    return key
 
 
 def parse_job_request(text: bytes) -> JobRequest:
@@ -59,7 +70,7 @@ def parse_job_request(text: bytes) -> JobRequest:
     """
     try:
         options: Any = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidParameter(f"The request is not valid JSON: {error}.", pointer="") from None
     try:
         return JobRequest.model_validate(options)

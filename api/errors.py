@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
+from api.request_log import HEADER, current_request_id
 from certd.errors import CertdError, InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def problem(status: int, code: str, title: str, detail: str, **members: Any) -> 
         "code": code,
     }
     document |= {name: value for name, value in members.items() if value is not None}
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    pause = members.get("retry_after_seconds", RETRY_AFTER_SECONDS)
+    headers = {"Retry-After": str(pause)} if status in {429, 503} else None
     return JSONResponse(document, status, headers, media_type="application/problem+json")
 
 
@@ -75,6 +77,8 @@ async def _queue_away(_: Request, error: RedisError) -> JSONResponse:
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("request_failed", path=request.url.path, method=request.method, exc_info=error)
-    return problem(
-        500, CertdError.code, CertdError.title, "This is a fault of the service. Its log names the cause."
-    )
+    detail = "This is a fault of the service. Its log names the cause, under the id in X-Request-ID."
+    response = problem(500, CertdError.code, CertdError.title, detail)
+    # Sent from outside all middleware, so the id is put in here.
+    response.headers[HEADER] = current_request_id() or ""
+    return response

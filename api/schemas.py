@@ -32,10 +32,29 @@ class JobView(BaseModel):
     certification: dict[str, Any]
     dataset: str | None
     labelled: bool
+    tags: list[str]
     max_radius: float = Field(description="The largest radius these settings can certify, in input units")
     progress: Progress
     error: dict[str, Any] | None
     links: dict[str, str]
+
+
+class FinishedJob(JobView):
+    """A job that ended while its sender waited, with its certificates."""
+
+    certificates: list[dict[str, Any]]
+
+
+class LimitsView(BaseModel):
+    """What one request may ask for."""
+
+    max_body_bytes: int
+    max_images: int
+    max_draws: int
+    max_draws_per_day: int | None
+    max_unfinished_jobs: int
+    max_wait_seconds: int
+    expire_days: float | None
 
 
 class JobPage(BaseModel):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
+from api.quotas import Backpressure, DailyQuota
+from certd.access.owners import JobOwners
 from certd.jobs import keys
 from certd.jobs.dispatch import Dispatcher
 from certd.jobs.progress import ProgressBoard
@@ -30,6 +32,9 @@ class Services:
     redis: Redis
     board: ProgressBoard
     dispatcher: Dispatcher
+    owners: JobOwners
+    quota: DailyQuota
+    backpressure: Backpressure
 
     @classmethod
     def connect(cls, settings: Settings, redis_url: str) -> Services:
@@ -38,7 +43,10 @@ class Services:
         redis = connect(redis_url, RETRIES)
         queue = ShardQueue(make_broker(redis_url, settings.heartbeat_seconds))
         dispatcher = Dispatcher(storage, redis, queue, 2 * settings.heartbeat_seconds)
-        return cls(settings, storage, redis, ProgressBoard(redis), dispatcher)
+        quota = DailyQuota(redis, storage, settings.max_draws_per_day)
+        backpressure = Backpressure(lambda: len(storage.unfinished_ids()), settings.max_unfinished_jobs)
+        board, owners = ProgressBoard(redis), JobOwners(storage)
+        return cls(settings, storage, redis, board, dispatcher, owners, quota, backpressure)
 
     def draws_per_second(self, model: str) -> float | None:
         """Return the speed a model was last measured at, or None."""

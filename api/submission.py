@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from api.request_log import current_request_id
 from api.uploads import UploadedFile, decode_uploads
 from certd.datasets import load_dataset, to_labels
 from certd.datasets.decoding import DecodingLimits
 from certd.errors import InvalidParameter, ShapeMismatch, TooLarge
+from certd.jobs.idempotency import promise
 from certd.jobs.inputs import Inputs
 from certd.jobs.job import Job, JobInputs, new_job_id, utc_now
 from certd.jobs.shards import cut
@@ -21,7 +24,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from api.services import Services
+    from certd.access import Caller
     from certd.jobs.request import JobRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A job that was submitted, and whether an earlier request did that."""
+
+    job: Job
+    replayed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +43,38 @@ class Submission:
     request: JobRequest
     files: list[UploadedFile]
     services: Services
+    caller: Caller
+    idempotency_key: str | None = None
 
-    def store(self) -> Job:
-        """Check everything, store the job and queue it.
+    def store(self) -> Stored:
+        """Check everything, store the job and queue it; a key that came before finds its job.
 
         Raises:
             InvalidRequest: If the job cannot be done as asked; nothing is stored then.
+            Conflict: If a request with the same key is still being read.
         """
+        job_id, key = new_job_id(), self.idempotency_key
+        if key is None:
+            return Stored(self._create(job_id), replayed=False)
+        storage = self.services.storage
+        promised = promise(storage, self.caller.owner, key, self._fingerprint(), job_id)
+        if promised.replayed:
+            return Stored(storage.read(promised.job_id), replayed=True)
+        try:
+            return Stored(self._create(job_id), replayed=False)
+        except BaseException:
+            storage.break_promise(promised.name)
+            raise
+
+    def _fingerprint(self) -> str:
+        """Return the digest of all that was sent."""
+        digest = hashlib.sha256(self.request.model_dump_json().encode())
+        for file in self.files:
+            digest.update(hashlib.sha256(file.name.encode()).digest())
+            digest.update(hashlib.sha256(file.content).digest())
+        return digest.hexdigest()
+
+    def _create(self, job_id: str) -> Job:
         model = find_model(self.request.model, registry=self.services.settings.models)
         inputs = self._inputs(model)
         certification = self.request.resolve(model.reference, labelled=inputs.labels is not None)
@@ -47,7 +84,7 @@ class Submission:
         self._check_budget(len(inputs) * plan.max_draws)
         speed = self.services.draws_per_second(model.reference)
         job = Job(
-            id=new_job_id(),
+            id=job_id,
             created_at=utc_now(),
             certification=certification,
             inputs=JobInputs(
@@ -58,8 +95,13 @@ class Submission:
             ),
             max_radius=plan.max_radius(guarantee),
             shards=cut(len(inputs), plan.max_draws, speed, self.services.settings.shard_seconds),
+            owner=self.caller.owner,
+            request_id=current_request_id(),
+            tags=tuple(dict.fromkeys(self.request.tags)),
         )
-        self.services.storage.create(job, inputs)
+        self.services.backpressure.require_room()
+        with self.services.quota.charged(self.caller, job.max_draws):
+            self.services.storage.create(job, inputs)
         self.services.dispatcher.dispatch(job)
         return job
 

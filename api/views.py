@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
 
-from api.schemas import JobView, Progress
+from api.schemas import JobPage, JobView, Progress
+from certd.errors import Gone
 from certd.jobs.job import JobStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
     from api.services import Services
     from certd.jobs.job import Job
 
@@ -18,7 +23,7 @@ def job_view(services: Services, job: Job) -> JobView:
     outcome = services.storage.read_outcome(job.id)
     certification = job.certification
     progress = services.board.job(job.id, job.inputs.num_images, certification.procedure.max_draws)
-    status = outcome.status if outcome else _status(services, job)
+    status = outcome.status if outcome else unfinished_status(services, job)
     return JobView(
         id=job.id,
         status=status,
@@ -27,11 +32,54 @@ def job_view(services: Services, job: Job) -> JobView:
         certification=certification.model_dump(mode="json"),
         dataset=job.inputs.dataset,
         labelled=job.inputs.labelled,
+        tags=list(job.tags),
         max_radius=job.max_radius,
         progress=Progress(**asdict(progress)),
         error=outcome.error if outcome else None,
         links=job_links(job.id),
     )
+
+
+def page_of_jobs(
+    services: Services, job_ids: Sequence[str], page_size: int, wanted: Mapping[str, Any]
+) -> JobPage:
+    """Return the first jobs of ``job_ids`` that are wanted, and where to go on.
+
+    Args:
+        services: Where to read.
+        job_ids: Newest first.
+        page_size: Most jobs on the page.
+        wanted: Conditions by name: status, model, dataset, tag, created_after.
+    """
+    page: list[JobView] = []
+    for place, job_id in enumerate(job_ids):
+        try:
+            job = services.storage.read(job_id)
+            view = job_view(services, job)
+        except Gone:
+            continue
+        if _is_wanted(view, wanted):
+            page.append(view)
+        if len(page) == page_size and place + 1 < len(job_ids):
+            return JobPage(jobs=page, next_page_token=job_id)
+    return JobPage(jobs=page, next_page_token=None)
+
+
+def _is_wanted(view: JobView, wanted: Mapping[str, Any]) -> bool:
+    model = view.certification["model"]
+    after = wanted.get("created_after")
+    return (
+        wanted.get("status", view.status) == view.status
+        and wanted.get("model", model) in {model, model.partition("@")[0]}
+        and wanted.get("dataset", view.dataset) == view.dataset
+        and ("tag" not in wanted or wanted["tag"] in view.tags)
+        and (after is None or view.created_at > _aware(after))
+    )
+
+
+def _aware(instant: datetime) -> datetime:
+    """Return an instant with its zone; one that names none is taken for UTC."""
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def job_links(job_id: str) -> dict[str, str]:
@@ -42,9 +90,15 @@ def job_links(job_id: str) -> dict[str, str]:
         "certificates": f"{base}/certificates",
         "report": f"{base}/report",
         "page": f"{base}/report.html",
+        "manifest": f"{base}/manifest",
+        "events": f"{base}/events",
+        "cancel": f"{base}/cancel",
     }
 
 
-def _status(services: Services, job: Job) -> JobStatus:
+def unfinished_status(services: Services, job: Job) -> JobStatus:
+    """Return the state of a job that has not ended."""
+    if services.storage.asked_to_cancel(job.id):
+        return JobStatus.CANCELING
     begun = services.board.started_at(job.id) is not None
     return JobStatus.RUNNING if begun else JobStatus.QUEUED

@@ -100,6 +100,14 @@ class NotFound(CertdError):
     status = 404
 
 
+class Gone(CertdError):
+    """What was asked for existed once and was deleted, or has expired."""
+
+    code = "gone"
+    title = "No longer here"
+    status = 410
+
+
 class Conflict(CertdError):
     """The request contradicts the present state."""
 

@@ -24,15 +24,28 @@ class Settings(BaseSettings):
         default=Path(".certd"), description="Folder of the jobs and of the embedded server"
     )
     redis_url: str | None = Field(
-        default=None, description="redis:// or unix:// URL; None for the embedded server"
+        default=None, repr=False, description="redis:// or unix:// URL; None for the embedded server"
     )
     models: Path | None = Field(default=None, description="The operator's models.yaml, beside the built-ins")
     datasets: Path | None = Field(default=None, description="The operator's datasets.yaml")
+    keys: Path | None = Field(default=None, description="File of the bearer keys; None: in the data folder")
     host: str = Field(default="127.0.0.1", description="Address the API binds")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API binds; 0 picks a free one")
     max_body_bytes: int = Field(default=256 * 2**20, ge=1, description="Largest request body")
     max_images: int = Field(default=50_000, ge=1, description="Most images in one job")
     max_draws: int = Field(default=10**11, ge=1, description="Most noise draws in one job")
+    max_draws_per_day: int | None = Field(
+        default=None, ge=1, description="Most noise draws an owner of keys may ask for in a day of UTC"
+    )
+    max_unfinished_jobs: int = Field(
+        default=10_000, ge=1, description="Unfinished jobs beyond which one more is answered 503"
+    )
+    worker_metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="First loopback port of the workers' metrics; 0 serves none"
+    )
+    expire_days: float | None = Field(
+        default=None, gt=0, description="Days after its end when a job is deleted; None keeps all"
+    )
     heartbeat_seconds: float = Field(
         default=30.0, gt=0, description="Silence after which a worker counts as dead"
     )
@@ -43,6 +56,11 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=5, ge=1, description="Attempts at one shard before its job fails")
     threads: int = Field(default=1, ge=1, description="Threads of one worker process")
     device: str = Field(default="cpu", description="Torch device of a worker")
+
+    @property
+    def key_file(self) -> Path:
+        """Return where the bearer keys are kept."""
+        return self.keys or self.data_dir / "keys.json"
 
 
 def load_settings() -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from certd.smoothing.certifier import Certifier
 from certd.smoothing.settling import settle, settled_as
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from certd.models.runtime.arithmetic import Execution, ExecutionArithmetic
@@ -25,9 +28,17 @@ class ModelCache:
         device: Where models are put.
         registry: The operator's models.yaml, if there is one.
         capacity: How many are kept.
+        timed: Entered while a model is loaded, and while it is prepared, under the name of the step.
     """
 
-    def __init__(self, device: str, registry: Path | None, capacity: int = 4) -> None:
+    def __init__(
+        self,
+        device: str,
+        registry: Path | None,
+        capacity: int = 4,
+        timed: Callable[[str], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self._timed = timed
         self._device = device
         self._registry = registry
         self._loaded = lru_cache(capacity)(self._load)
@@ -52,7 +63,10 @@ class ModelCache:
         return Certifier(classifier, certification, self._device, prepared)
 
     def _load(self, reference: str) -> BaseClassifier:
-        return load_model(reference, self._device, registry=self._registry)
+        with self._timed("load"):
+            return load_model(reference, self._device, registry=self._registry)
 
     def _prepare(self, reference: str, execution: ExecutionArithmetic, rows: int) -> PreparedClassifier:
-        return prepare(self._loaded(reference), execution, rows, self._device)
+        classifier = self._loaded(reference)
+        with self._timed("prepare"):
+            return prepare(classifier, execution, rows, self._device)

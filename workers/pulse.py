@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
+from certd._version import __version__
 from certd.jobs.workforce import BEAT_SECONDS, WorkerState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from certd.jobs.workforce import Workforce
 
@@ -25,10 +26,13 @@ class Pulse:
     hand are known again before anyone sends them a second time.
     """
 
-    def __init__(self, workforce: Workforce, worker_id: str, device: str) -> None:
+    def __init__(
+        self, workforce: Workforce, worker_id: str, device: str, on_beat: Callable[[], None] = lambda: None
+    ) -> None:
         self._workforce = workforce
+        self._on_beat = on_beat
         now = time.time()
-        self._state = WorkerState(worker_id, device, started_at=now, seen_at=now)
+        self._state = WorkerState(worker_id, device, started_at=now, seen_at=now, version=__version__)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._beat_until_stopped, name="pulse", daemon=True)
 
@@ -60,6 +64,7 @@ class Pulse:
         # Without a server there is nobody to tell; the next beat tells it.
         with suppress(RedisError):
             self._workforce.beat(replace(self._state, seen_at=time.time()))
+            self._on_beat()
 
     def _beat_until_stopped(self) -> None:
         self._beat()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from certd.errors import ModelError
+from certd.errors import Interrupted, ModelError
 from certd.jobs.progress import ShardProgress
 from certd.smoothing.run import Run
 
@@ -112,7 +112,10 @@ class ShardWork:
         return on_round
 
     def _report(self, job: Job, shard: Shard, draws_done: int) -> Callable[[int], None]:
-        """Return a callback that says now and then how many draws of ``shard`` are done."""
+        """Return a callback that says now and then how many draws of ``shard`` are done.
+
+        It stops the work once the job is to stop: a cancel takes effect in mid-shard.
+        """
         said_at = time.monotonic()
 
         def on_draws(count: int) -> None:
@@ -120,6 +123,8 @@ class ShardWork:
             draws_done += count
             if time.monotonic() - said_at > PROGRESS_SECONDS:
                 said_at = time.monotonic()
+                if self._storage.asked_to_cancel(job.id):
+                    raise Interrupted(f"{job.id} was canceled.")
                 self._board.report(job.id, shard.index, ShardProgress(0, 0, draws_done))
 
         return on_draws

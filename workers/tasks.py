@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from certd.errors import CertdError, ModelError, NotFound
+from certd.errors import CertdError, Gone, Interrupted, ModelError, NotFound
 from certd.jobs import keys
-from certd.jobs.finish import fail, finish_if_complete
+from certd.jobs.finish import end_if_canceled, fail, finish_if_complete
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from certd.jobs.progress import ProgressBoard
     from certd.jobs.storage import JobStorage
     from certd.smoothing.run import Run
+    from workers.metrics import WorkerMetrics
     from workers.pulse import Pulse
     from workers.shards import ShardWork
 
@@ -41,8 +42,10 @@ class Tasks:
         dispatcher: Dispatcher,
         work: ShardWork,
         pulse: Pulse,
+        metrics: WorkerMetrics,
         max_attempts: int,
     ) -> None:
+        self._metrics = metrics
         self._storage = storage
         self._redis = redis
         self._board = board
@@ -55,15 +58,26 @@ class Tasks:
         """Do what a message asks, unless it is done already."""
         try:
             job = self._storage.read(job_id)
-        except NotFound:
+        except (NotFound, Gone):
             log.warning("job_gone", job_id=job_id, shard=index)
             return
-        if self._storage.read_outcome(job_id) is None:
-            with self._pulse.holding(job_id, index):
+        try:
+            self._do(job, index)
+        except Gone:
+            log.info("job_deleted", job_id=job_id, shard=index)
+
+    def _do(self, job: Job, index: int) -> None:
+        job_id = job.id
+        if self._storage.read_outcome(job_id) is None and not self._storage.asked_to_cancel(job_id):
+            with (
+                self._pulse.holding(job_id, index),
+                structlog.contextvars.bound_contextvars(request_id=job.request_id),
+            ):
                 self._bring_forward(job, index)
         if self._storage.read_outcome(job_id) is None:
             self._dispatcher.dispatch(job)
             finish_if_complete(self._storage, job)
+            end_if_canceled(self._storage, job, self._dispatcher.busy(job))
 
     def _bring_forward(self, job: Job, index: int) -> None:
         if index in self._storage.finished_shards(job.id):
@@ -78,6 +92,10 @@ class Tasks:
         began = time.monotonic()
         try:
             run, drawn = self._work.run(job, index)
+        except Interrupted:
+            log.info("shard_canceled", job_id=job.id, shard=index)
+        except Gone:
+            raise
         except CertdError as error:
             self._after_error(job, index, error)
         except Exception as error:  # noqa: BLE001
@@ -90,6 +108,7 @@ class Tasks:
     ) -> None:
         draws = sum(certificate.record.total_draws for certificate in run.certificates)
         self._redis.set(keys.speed(job.certification.model), drawn / seconds, ex=keys.LIFETIME_SECONDS)
+        self._metrics.shard_certified(run, drawn, seconds)
         log.info(
             "shard_certified",
             job_id=job.id,
@@ -103,8 +122,10 @@ class Tasks:
 
     def _after_error(self, job: Job, index: int, error: CertdError, *, may_pass: bool = False) -> None:
         """Try again what may pass; end the job on what cannot."""
+        retry = error.retryable or may_pass
+        self._metrics.attempt_failed(error, 0 if retry else len(job.shards[index]))
         log.warning("attempt_failed", job_id=job.id, shard=index, code=error.code, detail=error.message)
-        if error.retryable or may_pass:
+        if retry:
             self._redis.hset(keys.failures(job.id), str(index), error.message)
             self._dispatcher.forget(job.id, index)
         else:
@@ -119,6 +140,7 @@ class Tasks:
 
     def _give_up(self, job: Job, index: int) -> None:
         shard = job.shards[index]
+        self._metrics.images_failed(len(shard))
         last = str(self._redis.hget(keys.failures(job.id), str(index)) or "")
         cause = f"The last error was: {last}" if last else "Its worker died each time without saying why."
         error = ModelError(

@@ -14,12 +14,14 @@ from redis.exceptions import RedisError
 
 from certd.errors import CertdError
 from certd.jobs.dispatch import Dispatcher
+from certd.jobs.expiry import Expiry
 from certd.jobs.progress import ProgressBoard
 from certd.jobs.queue import ACTOR, LOW, QUEUES, ShardQueue, connect, make_broker
 from certd.jobs.reconcile import Reconciler
 from certd.jobs.storage import JobStorage
 from certd.jobs.workforce import Workforce
 from workers.datasets import DatasetCache
+from workers.metrics import WorkerMetrics
 from workers.models import ModelCache
 from workers.pulse import Pulse
 from workers.shards import ShardWork
@@ -55,12 +57,16 @@ class WorkerProcess:
         broker = make_broker(redis_url, settings.heartbeat_seconds)
         dispatcher = Dispatcher(storage, redis, ShardQueue(broker), 2 * settings.heartbeat_seconds)
         worker_id = f"worker_{uuid4().hex[:12]}"
-        self._pulse = Pulse(Workforce(redis), worker_id, settings.device)
-        models = ModelCache(settings.device, settings.models)
+        self._metrics = WorkerMetrics()
+        self._pulse = Pulse(Workforce(redis), worker_id, settings.device, self._metrics.beat)
+        models = ModelCache(settings.device, settings.models, timed=self._metrics.loading)
         work = ShardWork(storage, board, models, DatasetCache(settings.datasets))
-        tasks = Tasks(storage, redis, board, dispatcher, work, self._pulse, settings.max_attempts)
+        tasks = Tasks(
+            storage, redis, board, dispatcher, work, self._pulse, self._metrics, settings.max_attempts
+        )
         dramatiq.actor(actor_name=ACTOR, queue_name=LOW, broker=broker)(tasks.certify_shard)
         self._reconciler = Reconciler(storage, redis, dispatcher, board)
+        self._expiry = Expiry(storage, settings.expire_days)
         self._consumer = Worker(
             broker, queues=set(QUEUES), worker_threads=1, worker_timeout=IDLE_MILLISECONDS
         )
@@ -69,6 +75,9 @@ class WorkerProcess:
 
     def run(self, stopped: threading.Event) -> None:
         """Work until ``stopped`` is set; the shard in hand is finished first."""
+        if self._settings.worker_metrics_port:
+            port = self._metrics.serve(self._settings.worker_metrics_port)
+            self._log.info("metrics_served", port=port)
         self._pulse.start()
         self._consumer.start()
         self._log.info("worker_started", device=self._settings.device, threads=self._settings.threads)
@@ -82,6 +91,8 @@ class WorkerProcess:
     def _reconcile(self) -> None:
         try:
             done = self._reconciler.run(lock_seconds=self._settings.reconcile_seconds)
+            if done is not None and (expired := self._expiry.run()):
+                self._log.info("jobs_expired", count=expired)
         except (RedisError, OSError, CertdError) as error:
             # The next round sees the same storage, so nothing is lost by leaving this one.
             self._log.warning("reconciliation_failed", detail=str(error))

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from api.embedded import valkey
 from api.embedded.child import Child
+from certd.access.redaction import without_password
 from certd.errors import Conflict, Unavailable
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class EmbeddedStack:
         deadline = time.monotonic() + START_SECONDS
         while not valkey.answers(self.redis_url):
             if time.monotonic() > deadline:
-                raise Unavailable(f"The server at {self.redis_url} did not answer in {START_SECONDS:g} s.")
+                place = without_password(self.redis_url)
+                raise Unavailable(f"The server at {place} did not answer in {START_SECONDS:g} s.")
             time.sleep(LOOK_SECONDS)
 
     def _worker(self, index: int) -> Child:

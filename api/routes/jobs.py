@@ -1,57 +1,146 @@
-"""Jobs: submitted, listed, looked at."""
+"""Jobs: submitted, listed, looked at, canceled, deleted."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+import time
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from api.auth import Authenticated, visible_job_ids
 from api.body import read_submission
-from api.schemas import JobPage, JobView
-from api.services import Provided
-from api.views import job_view
+from api.preferences import entity_tag, matches, wait_seconds
+from api.schemas import FinishedJob, JobPage, JobView
+from api.services import Provided, Services
+from api.views import job_view, page_of_jobs
+from certd.errors import Conflict, Gone
+from certd.jobs.finish import end_if_canceled
+from certd.jobs.job import JobStatus
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 POLL_SECONDS = 1
+LONGEST_POLL_SECONDS = 30
+LOOK_SECONDS = 0.02
 MAX_PAGE = 200
 
 
-@router.post("", status_code=202)
-async def submit(request: Request, response: Response, services: Provided) -> JobView:
+@router.post("", status_code=202, responses={200: {"model": FinishedJob}})
+async def submit(request: Request, response: Response, services: Provided) -> Any:
     """Check a request without a device, store the job, queue it.
 
     The body is JSON naming a data set, or multipart/form-data with a JSON part ``request`` and parts
-    ``images``: image files, or one ``.npy`` or ``.npz``.
+    ``images``: image files, or one ``.npy`` or ``.npz``. With ``Idempotency-Key`` a request that is sent
+    again finds its job. With ``Prefer: wait=N`` small work is answered 200 with its certificates.
     """
     async with read_submission(request, services) as submission:
-        job = await run_in_threadpool(submission.store)
-    view = await run_in_threadpool(job_view, services, job)
-    response.headers["Location"] = view.links["self"]
-    response.headers["Retry-After"] = str(POLL_SECONDS)
+        stored = await run_in_threadpool(submission.store)
+    headers = {"Idempotency-Replayed": "true"} if stored.replayed else {}
+    wait = wait_seconds(request.headers.get("prefer"))
+    if wait:
+        headers["Preference-Applied"] = f"wait={wait}"
+        if await _ended(services, stored.job.id, wait):
+            response.status_code = 200
+    view = await run_in_threadpool(job_view, services, stored.job)
+    response.headers.update({**headers, **_headers(view), "Location": view.links["self"]})
+    response.headers["Operation-Location"] = view.links["self"]
+    if response.status_code == 200:
+        return await run_in_threadpool(_with_certificates, services, view)
     return view
 
 
 @router.get("")
-def list_jobs(
+def list_jobs(  # noqa: PLR0913, PLR0917 - the filters of the query
     services: Provided,
+    caller: Authenticated,
     page_size: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
     page_token: Annotated[str | None, Query(max_length=64)] = None,
+    status: Annotated[JobStatus | None, Query(description="Only jobs in this state")] = None,
+    model: Annotated[str | None, Query(max_length=256, description="Name, or name@sha256")] = None,
+    dataset: Annotated[str | None, Query(max_length=256)] = None,
+    tag: Annotated[str | None, Query(max_length=64)] = None,
+    created_after: Annotated[datetime | None, Query(description="RFC 3339")] = None,
 ) -> JobPage:
     """List jobs, newest first; ``page_token`` continues where a page ended."""
-    names = [name for name in services.storage.job_ids() if page_token is None or name < page_token]
-    page = names[:page_size]
-    return JobPage(
-        jobs=[job_view(services, services.storage.read(name)) for name in page],
-        next_page_token=page[-1] if len(names) > len(page) else None,
-    )
+    visible = visible_job_ids(services, caller)
+    names = [name for name in visible if page_token is None or name < page_token]
+    wanted = {
+        "status": status,
+        "model": model,
+        "dataset": dataset,
+        "tag": tag,
+        "created_after": created_after,
+    }
+    return page_of_jobs(services, names, page_size, {k: v for k, v in wanted.items() if v is not None})
 
 
-@router.get("/{job_id}")
-def read_job(job_id: str, response: Response, services: Provided) -> JobView:
-    """Say how a job stands. While it runs, ``Retry-After`` says when to ask again."""
-    view = job_view(services, services.storage.read(job_id))
-    if not view.status.terminal:
-        response.headers["Retry-After"] = str(POLL_SECONDS)
+@router.get("/{job_id}", responses={304: {"description": "Not changed since the ETag in If-None-Match"}})
+async def read_job(job_id: str, request: Request, response: Response, services: Provided) -> Any:
+    """Say how a job stands. While it runs, ``Retry-After`` says when to ask again.
+
+    With ``Prefer: wait=N`` the answer comes when the job ends, or after N seconds.
+    """
+    job = await run_in_threadpool(services.storage.read, job_id)
+    wait = wait_seconds(request.headers.get("prefer"))
+    if wait:
+        response.headers["Preference-Applied"] = f"wait={wait}"
+        await _ended(services, job_id, wait)
+    view = await run_in_threadpool(job_view, services, job)
+    headers = _headers(view)
+    if matches(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
     return view
+
+
+@router.post("/{job_id}/cancel")
+def cancel_job(job_id: str, response: Response, services: Provided) -> JobView:
+    """Ask a job to stop; a second time changes nothing. What is finished stays, as does a job that ended."""
+    job = services.storage.read(job_id)
+    if services.storage.read_outcome(job_id) is None:
+        services.storage.ask_to_cancel(job_id)
+        end_if_canceled(services.storage, job, services.dispatcher.busy(job))
+    view = job_view(services, job)
+    response.headers.update(_headers(view))
+    return view
+
+
+@router.delete("/{job_id}", status_code=204)
+def delete_job(job_id: str, services: Provided) -> None:
+    """Delete an ended job with its images and certificates; afterwards it answers 410, and this again 204."""
+    with suppress(Gone):
+        if services.storage.read_outcome(job_id) is None:
+            raise Conflict("This job has not ended. Cancel it first, and delete it once it is canceled.")
+        services.storage.delete(job_id)
+
+
+async def _ended(services: Services, job_id: str, seconds: int) -> bool:
+    """Wait for a job's end without holding a thread; return whether it came in time."""
+    deadline = time.monotonic() + seconds
+    pause = LOOK_SECONDS
+    while True:
+        if await run_in_threadpool(services.storage.read_outcome, job_id) is not None:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        await asyncio.sleep(pause)
+        pause = min(0.5, 1.3 * pause)
+
+
+def _headers(view: JobView) -> dict[str, str]:
+    headers = {"ETag": entity_tag(view)}
+    if not view.status.terminal:
+        eta = view.progress.eta_seconds
+        pause = POLL_SECONDS if eta is None else min(LONGEST_POLL_SECONDS, max(POLL_SECONDS, round(eta / 10)))
+        headers["Retry-After"] = str(pause)
+    return headers
+
+
+def _with_certificates(services: Services, view: JobView) -> FinishedJob:
+    run = services.storage.read_run(view.id)
+    rows = [certificate.row() for certificate in run.certificates] if run else []
+    return FinishedJob(**view.model_dump(), certificates=rows)

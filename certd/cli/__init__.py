@@ -11,9 +11,11 @@ from certd.cli.check import check
 from certd.cli.cohen_certify import cohen_certify
 from certd.cli.compare import compare
 from certd.cli.datasets import app as datasets_app
+from certd.cli.doctor import doctor
 from certd.cli.estimate import estimate
 from certd.cli.export import export
 from certd.cli.import_log import import_log
+from certd.cli.keys import app as keys_app
 from certd.cli.plot import plot
 from certd.cli.recompute import recompute
 from certd.cli.registry import app as models_app
@@ -30,8 +32,10 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(datasets_app, name="datasets")
+app.add_typer(keys_app, name="keys")
 COMMANDS = (
     certify, cohen_certify, estimate, report, plot, table, compare, check, export, recompute, verify, train,
+    doctor,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

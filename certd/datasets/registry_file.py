@@ -78,7 +78,7 @@ def _parse(text: str, name: str) -> dict[str, dict[str, Any]]:
     try:
         names = [key.value for key, _ in _pairs(text)]
         entries = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UnreadableInput(f"{name} is no valid YAML: {error}.") from error
     entries = {} if entries is None else entries
     if not isinstance(entries, dict) or not all(isinstance(value, dict) for value in entries.values()):

@@ -41,13 +41,19 @@ class Dispatcher:
         self._workforce = Workforce(redis)
 
     def dispatch(self, job: Job) -> int:
-        """Fill the job's window and return how many shards were sent."""
+        """Fill the job's window and return how many shards were sent; none of a job that is to stop."""
+        if self._storage.asked_to_cancel(job.id):
+            return 0
         finished = self._storage.finished_shards(job.id)
         claimed = self._workforce.claims(job.id)
         outstanding = (set(self._sent(job.id)) | claimed) - finished
         room = SHARDS_A_WORKER * max(1, self._workforce.size()) - len(outstanding)
         waiting = [s.index for s in job.shards if s.index not in finished and s.index not in outstanding]
         return sum(self._send(job, index) for index in waiting[: max(0, room)])
+
+    def busy(self, job: Job) -> set[int]:
+        """Return the shards of a job that workers are at."""
+        return self._workforce.claims(job.id)
 
     def forget(self, job_id: str, shard: int) -> None:
         """Strike a shard off the list of the sent, so that the next round sends it again."""

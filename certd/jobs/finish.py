@@ -28,6 +28,24 @@ def finish_if_complete(storage: JobStorage, job: Job) -> bool:
     return storage.write_outcome(job.id, JobOutcome(status=JobStatus.SUCCEEDED, finished_at=utc_now()))
 
 
+def end_if_canceled(storage: JobStorage, job: Job, busy: set[int]) -> bool:
+    """End ``job`` once it was asked to stop and no worker is at any of its shards; finished ones stay.
+
+    Args:
+        storage: Where the job lies.
+        job: The job.
+        busy: Shards that workers are at.
+
+    Returns:
+        Whether this call ended the job.
+    """
+    if busy or not storage.asked_to_cancel(job.id) or storage.read_outcome(job.id) is not None:
+        return False
+    if finish_if_complete(storage, job):
+        return True
+    return storage.write_outcome(job.id, JobOutcome(status=JobStatus.CANCELED, finished_at=utc_now()))
+
+
 def fail(storage: JobStorage, job_id: str, error: CertdError, **evidence: Any) -> bool:
     """End a job with the error that stopped it; finished shards stay.
 

@@ -14,6 +14,7 @@ from certd.errors import Conflict
 from certd.jobs.shards import Shard
 from certd.smoothing.request import Certification
 
+ID_PATTERN = r"^job_[0-9a-z]{26}$"
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -73,12 +74,15 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(pattern=r"^job_[0-9a-z]{26}$")
+    id: str = Field(pattern=ID_PATTERN)
     created_at: datetime
     certification: Certification
     inputs: JobInputs
     max_radius: float = Field(description="The largest radius the settings can certify, in input units")
     shards: tuple[Shard, ...]
+    owner: str | None = Field(default=None, description="Whose keys see it; None where there were no keys")
+    request_id: str | None = Field(default=None, description="The request that made it, as logs name it")
+    tags: tuple[str, ...] = Field(default=(), description="Words of the sender's, to find it by")
 
     @property
     def max_draws(self) -> int:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date
+
 LIFETIME_SECONDS = 30 * 24 * 3600
 
 
@@ -42,3 +47,8 @@ RECONCILER = "certd:reconciler"
 def speed(model: str) -> str:
     """Draws per second that a model was last measured at."""
     return f"certd:speed:{model}"
+
+
+def quota(owner: str, day: date) -> str:
+    """Noise draws that an owner has asked for in one day of UTC."""
+    return f"certd:quota:{owner}:{day.isoformat()}"

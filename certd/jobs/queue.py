@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from certd.jobs.job import Job
 
 ACTOR = "certify_shard"
+NAMESPACE = "certd:queue"
 HIGH, LOW = "high", "low"
 QUEUES = (HIGH, LOW)
 
@@ -53,7 +54,7 @@ def make_broker(url: str, heartbeat_timeout_seconds: float) -> RedisBroker:
     broker = RedisBroker(  # type: ignore[no-untyped-call]
         url=url,
         middleware=[],
-        namespace="certd:queue",
+        namespace=NAMESPACE,
         maintenance_chance=_MAINTENANCE_CHANCE,
         heartbeat_timeout=int(heartbeat_timeout_seconds * 1000),
     )

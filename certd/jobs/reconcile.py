@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from certd.errors import Gone
 from certd.jobs import keys
-from certd.jobs.finish import finish_if_complete
+from certd.jobs.finish import end_if_canceled, finish_if_complete
 from certd.jobs.progress import ShardProgress
 
 if TYPE_CHECKING:
@@ -48,9 +49,13 @@ class Reconciler:
             return None
         resent = reseeded = finished = 0
         for job_id in self._storage.unfinished_ids():
-            job = self._storage.read(job_id)
+            try:
+                job = self._storage.read(job_id)
+            except Gone:
+                continue
             reseeded += self._reseed(job)
             finished += finish_if_complete(self._storage, job)
+            finished += end_if_canceled(self._storage, job, self._dispatcher.busy(job))
             self._dispatcher.forget_lost(job)
             resent += self._dispatcher.dispatch(job)
         return Reconciled(resent, reseeded, finished)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from certd.smoothing.request import CertificationRequest
 
+Tag = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 # Larger integers are rounded by clients that read numbers as floats.
 ImageId = Annotated[int, Field(ge=0, lt=1 << 53)]
 
@@ -28,6 +29,7 @@ class JobRequest(CertificationRequest):
         default=None, description="Ids of uploaded images, which key their noise; by default 0, 1, 2, ..."
     )
     layout: Literal["NCHW", "NHWC"] | None = Field(default=None, description="Axes of an uploaded array")
+    tags: list[Tag] = Field(default=[], max_length=16, description="Words to find the job by")
 
 
 class EstimateRequest(CertificationRequest):

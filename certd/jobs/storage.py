@@ -8,15 +8,16 @@ writing one twice changes nothing.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from certd.errors import NotFound
+from certd.errors import Gone, NotFound
 from certd.jobs.inputs import Inputs, read_inputs, write_inputs
-from certd.jobs.job import Job, JobOutcome
+from certd.jobs.job import ID_PATTERN, Job, JobOutcome
 from certd.models.runtime.arithmetic import Execution
 from certd.smoothing.checkpoint import decode_records, encode_records
 from certd.smoothing.run import Run, read_run, write_run
@@ -33,23 +34,82 @@ class JobStorage:
     ::
 
         jobs/<job id>/job.json, inputs.npz, shards/00017.parquet, checkpoints/00018.json, state.json,
-        report/report.json
+        report/report.json, cancel
+        jobs/.gone-<job id>
+        promises/<digest of an idempotency key>
     """
 
     def __init__(self, root: Path) -> None:
         self._jobs = root / "jobs"
         self._jobs.mkdir(parents=True, exist_ok=True)
+        self._promises = root / "promises"
+        self._promises.mkdir(exist_ok=True)
+
+    def promise(self, name: str, content: bytes) -> bytes:
+        """Write a small file once, and return what it holds: one of those who write at once wins.
+
+        Args:
+            name: Letters and digits only.
+            content: Not empty.
+        """
+        path = self._promises / name
+        _create_once(path, content)
+        return path.read_bytes()
+
+    def break_promise(self, name: str) -> None:
+        """Forget what :meth:`promise` wrote."""
+        (self._promises / name).unlink(missing_ok=True)
 
     def folder(self, job_id: str) -> Path:
         """Return the job's folder.
 
         Raises:
-            NotFound: If there is no such job.
+            NotFound: If there never was such a job.
+            Gone: If it was deleted.
         """
         folder = self._jobs / job_id
-        if not (job_id.startswith("job_") and job_id[4:].isalnum() and (folder / "job.json").is_file()):
+        # Looked at before any file is: an id comes from whoever asks.
+        if not re.fullmatch(ID_PATTERN, job_id):
+            raise NotFound(f"There is no job {job_id!r}.")
+        if not (folder / "job.json").is_file():
+            if self._tombstone(job_id).exists():
+                raise Gone(f"The job {job_id} was deleted, or has expired.")
             raise NotFound(f"There is no job {job_id!r}.")
         return folder
+
+    def delete(self, job_id: str) -> None:
+        """Delete a job with all that it holds; what remains is that it existed.
+
+        It disappears in one step, also for a worker in the middle of it: whatever that writes goes nowhere.
+        """
+        folder = self.folder(job_id)
+        _create_once(self._tombstone(job_id), (self.read(job_id).owner or "").encode())
+        doomed = Path(tempfile.mkdtemp(prefix=".new-", dir=self._jobs))
+        folder.rename(doomed / "job")
+        _sync_folder(self._jobs)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+    def owner_of(self, job_id: str) -> str | None:
+        """Return whose a job is, or was.
+
+        Raises:
+            NotFound: If there never was such a job.
+        """
+        try:
+            return self.read(job_id).owner
+        except Gone:
+            return self._tombstone(job_id).read_text() or None
+
+    def ask_to_cancel(self, job_id: str) -> bool:
+        """Note that a job is to stop; it outlives queue and processes. Returns whether it is news."""
+        return _create_once(self.folder(job_id) / "cancel", b"")
+
+    def asked_to_cancel(self, job_id: str) -> bool:
+        """Return whether a job is to stop."""
+        return (self.folder(job_id) / "cancel").exists()
+
+    def _tombstone(self, job_id: str) -> Path:
+        return self._jobs / f".gone-{job_id}"
 
     def create(self, job: Job, inputs: Inputs) -> None:
         """Store a new job; it appears whole or not at all."""

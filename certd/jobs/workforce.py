@@ -25,6 +25,7 @@ class WorkerState:
     seen_at: float
     job_id: str | None = None
     shard: int | None = None
+    version: str | None = None
 
 
 class Workforce:

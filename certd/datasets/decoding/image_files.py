@@ -35,6 +35,7 @@ DAMAGE = (
     OverflowError,
     IndexError,
     KeyError,
+    AssertionError,
 )
 """What Pillow's readers raise for broken files."""
 
