@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from certd.errors import InvalidParameter
@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     models: Path | None = Field(default=None, description="The operator's models.yaml, beside the built-ins")
     datasets: Path | None = Field(default=None, description="The operator's datasets.yaml")
     keys: Path | None = Field(default=None, description="File of the bearer keys; None: in the data folder")
+    key: SecretStr | None = Field(default=None, description="Bearer key that the command line shows a server")
     host: str = Field(default="127.0.0.1", description="Address the API binds")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API binds; 0 picks a free one")
     max_body_bytes: int = Field(default=256 * 2**20, ge=1, description="Largest request body")

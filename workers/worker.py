@@ -36,7 +36,7 @@ log = structlog.get_logger("workers")
 
 # With less, the worker idles between shards; with more, it hoards them.
 PREFETCH = 2
-IDLE_MILLISECONDS = 100
+IDLE_MILLISECONDS = 50
 PATIENCE_TRIES = 60
 
 

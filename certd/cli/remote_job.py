@@ -12,6 +12,7 @@ import numpy as np
 from certd.cli.display import watching
 from certd.client import Client
 from certd.errors import CertdError, Conflict, InvalidParameter
+from certd.settings import load_settings
 from certd.smoothing.request import parse_request
 from certd.smoothing.run import read_run
 from certd.statistics import floor_to
@@ -53,7 +54,8 @@ class RemoteJob:
         if self.out is not None and self.out.exists():
             raise Conflict(f"{self.out} exists; choose another --out.")
         parse_request(self.asked)
-        with Client(self.server) as client:
+        key = load_settings().key
+        with Client(self.server, None if key is None else key.get_secret_value()) as client:
             job = self._submit(client)
             _announce(job)
             try:

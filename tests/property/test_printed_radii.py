@@ -6,6 +6,7 @@ import io
 import re
 from contextlib import redirect_stdout
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ from certd.reports.methods import methods_sentence
 from certd.reports.page import page_of_log
 from certd.reports.paper import tables_of, write_table
 from certd.reports.summary import numbers_of, summarize_log
+
+pytestmark = pytest.mark.slow
 
 COUNTS = st.lists(st.integers(501, 1000), min_size=2, max_size=6)
 SIGMAS = st.sampled_from([0.1, 0.25, 1 / 3, 0.77, 1.0])

@@ -56,6 +56,7 @@ def certd(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments))
 
 
+@pytest.mark.slow
 def test_every_figure_is_written_in_every_form(saved: Callable[..., str], tmp_path: Path) -> None:
     """One file a figure; a name that is not there is answered with those that are."""
     run = saved("a", results(1))

@@ -212,6 +212,7 @@ def test_normalisation_is_channel_by_channel() -> None:
     assert normalized(torch.full((1, 2, 1, 1), 0.5)).flatten().tolist() == [0.0, 2.0]
 
 
+@pytest.mark.slow
 def test_training_is_reproducible_and_registers_what_loads(tmp_path: Path) -> None:
     """One seed gives one digest, and what is registered is what is loaded."""
     networks = [train_digits_cnn.train(seed=3, steps=2) for _ in range(2)]

@@ -206,6 +206,7 @@ def test_a_split_beyond_the_last_is_refused() -> None:
         source.perturb(pixels, ids, rows, draws, torch.empty(1, 4))
 
 
+@pytest.mark.slow
 def test_the_kernel_runs_where_no_cache_can_be_written() -> None:
     """A read-only installation compiles in memory instead of failing."""
     nowhere = os.environ | {"NUMBA_CACHE_LOCATOR_CLASSES": "IPythonCacheLocator"}

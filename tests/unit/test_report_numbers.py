@@ -147,6 +147,7 @@ def test_leaving_draws_out_is_hypergeometric() -> None:
     assert reduced_accuracy(counts, 1000, 100, None) == 0.0
 
 
+@pytest.mark.slow
 def test_the_order_of_two_runs_turns_over_with_the_budget() -> None:
     """Few very easy images against many middling ones: which leads depends on n, and the turn is exact."""
     easy = np.concatenate([np.full(40, 1.0), np.full(60, 0.4)])

@@ -49,6 +49,7 @@ def test_a_core_a_thread_is_fine(processes: int, threads: int, cores: int) -> No
     assert oversubscription(processes, threads, cores) is None
 
 
+@pytest.mark.slow
 def test_a_worker_with_more_threads_than_cores_does_not_start(tmp_path: Path) -> None:
     """It says why, and how many there may be."""
     environment = {**os.environ, "CERTD_THREADS": "4096", "CERTD_REDIS_URL": f"unix://{tmp_path}/none"}
