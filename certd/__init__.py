@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from certd._version import __version__
 
 if TYPE_CHECKING:
+    from certd.async_client import AsyncClient
     from certd.client import Client
     from certd.local import certify
 
-__all__ = ["Client", "__version__", "certify"]
+__all__ = ["AsyncClient", "Client", "__version__", "certify"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,6 +21,10 @@ def __getattr__(name: str) -> Any:
             from certd.local import certify  # noqa: PLC0415
 
             return certify
+        case "AsyncClient":
+            from certd.async_client import AsyncClient  # noqa: PLC0415
+
+            return AsyncClient
         case "Client":
             from certd.client import Client  # noqa: PLC0415
 

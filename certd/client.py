@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from uuid import uuid4
 
 import httpx
 
-from certd import errors
-from certd.errors import CertdError, Unavailable, Unreachable
+from certd import exchange
+from certd.errors import Unavailable
+from certd.exchange import (
+    FIRST_POLL_SECONDS,
+    LAST_POLL_SECONDS,
+    LONG_POLL_SECONDS,
+    POLL_GROWTH,
+    TERMINAL,
+    accepted,
+    headers_of,
+    may_pass,
+    retry_after,
+    submission,
+    unreachable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-TERMINAL = frozenset({"succeeded", "failed", "canceled", "expired"})
-FIRST_POLL_SECONDS, LAST_POLL_SECONDS = 0.01, 0.5
-POLL_GROWTH = 1.3
-"""Small jobs are over in moments; long ones are asked about now and then."""
-LONG_POLL_SECONDS = 20.0
-RETRY_PAUSES, LONG_PAUSE = (0.1, 0.5, 2.0), 5.0
-PASSING = frozenset({429, 503})
-"""Answers after which a request may be sent again; each of ours may, since submissions carry a key."""
+    from certd.exchange import Upload
 
 
 class Client:
@@ -38,8 +41,7 @@ class Client:
     """
 
     def __init__(self, url: str, key: str | None = None, timeout_seconds: float = 60.0) -> None:
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        self._http = httpx.Client(base_url=url, timeout=timeout_seconds, headers=headers)
+        self._http = httpx.Client(base_url=url, timeout=timeout_seconds, headers=headers_of(key))
 
     def __enter__(self) -> Self:
         return self
@@ -53,9 +55,7 @@ class Client:
         """Give the connections back."""
         self._http.close()
 
-    def submit(
-        self, request: dict[str, Any], files: Sequence[Path | tuple[str, bytes]] = ()
-    ) -> dict[str, Any]:
+    def submit(self, request: dict[str, Any], files: Sequence[Upload] = ()) -> dict[str, Any]:
         """Submit a job and return it as queued.
 
         Args:
@@ -66,15 +66,7 @@ class Client:
             InvalidRequest: With the service's explanation, when it refuses.
             Unavailable: When it cannot be reached.
         """
-        # Sent again after a lost answer, the request finds the job that it has made.
-        headers = {"Idempotency-Key": str(uuid4())}
-        if not files:
-            return self._json("POST", "/v1/jobs", json=request, headers=headers)
-        named = [(f.name, f.read_bytes()) if isinstance(f, Path) else f for f in files]
-        parts = [("images", (name, content, "application/octet-stream")) for name, content in named]
-        return self._json(
-            "POST", "/v1/jobs", data={"request": json.dumps(request)}, files=parts, headers=headers
-        )
+        return self._json("POST", "/v1/jobs", **submission(request, files))
 
     def job(self, job_id: str) -> dict[str, Any]:
         """Return a job and where it stands."""
@@ -168,55 +160,16 @@ class Client:
     def _answer(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Return an answer that is no refusal; what may pass is tried again, as the service asks for it."""
         keyed = "Idempotency-Key" in options.get("headers", {})
-        for pause in RETRY_PAUSES:
+        for pause in exchange.RETRY_PAUSES:
             try:
                 response = self._http.request(method, path, **options)
             except httpx.TransportError:
                 time.sleep(pause)
                 continue
-            if not _may_pass(response, keyed=keyed):
-                return _accepted(response)
-            time.sleep(max(pause, _retry_after(response)))
+            if not may_pass(response, keyed=keyed):
+                return accepted(response)
+            time.sleep(max(pause, retry_after(response)))
         try:
-            return _accepted(self._http.request(method, path, **options))
+            return accepted(self._http.request(method, path, **options))
         except httpx.TransportError as error:
-            raise Unreachable(
-                f"{self._http.base_url} cannot be reached ({error}). Is the server up?"
-            ) from error
-
-
-def _accepted(response: httpx.Response) -> httpx.Response:
-    """Return an answer, or raise the refusal that it is."""
-    if response.is_error:
-        raise _error(response)
-    return response
-
-
-def _may_pass(response: httpx.Response, *, keyed: bool) -> bool:
-    """Return whether the same request may be answered otherwise in a moment."""
-    in_flight = keyed and response.status_code == httpx.codes.CONFLICT
-    return (response.status_code in PASSING or in_flight) and _retry_after(response) <= LONG_PAUSE
-
-
-def _retry_after(response: httpx.Response) -> float:
-    """Return the seconds after which the service wants to be asked again; 0 where it does not say."""
-    text = response.headers.get("Retry-After", "")
-    return float(text) if text.isdecimal() else 0.0
-
-
-def _error(response: httpx.Response) -> CertdError:
-    """Return the error that a problem document stands for, as the class that its code names."""
-    try:
-        problem = response.json()
-    except ValueError:
-        problem = {}
-    kinds = {
-        kind.code: kind
-        for kind in vars(errors).values()
-        if isinstance(kind, type) and issubclass(kind, CertdError)
-    }
-    kind = kinds.get(problem.get("code", ""), CertdError)
-    known = {"type", "title", "status", "detail", "code", "pointer"}
-    details = {name: value for name, value in problem.items() if name not in known}
-    message = problem.get("detail", f"The service answered {response.status_code}.")
-    return kind(message, pointer=problem.get("pointer"), **details)
+            raise unreachable(self._http.base_url, error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from certd import client as client_module
+from certd import exchange
+from certd.async_client import AsyncClient
 from certd.client import Client
 from certd.errors import CannotCertify, Conflict, Unavailable, Unreachable
 
@@ -78,7 +80,7 @@ def serving(server: Server) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a moment where the client would wait seconds."""
-    monkeypatch.setattr(client_module, "RETRY_PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(exchange, "RETRY_PAUSES", (0.0, 0.0, 0.0))
 
 
 BUSY: Answer = (503, {"Retry-After": "0"}, {"code": "unavailable", "detail": "later"})
@@ -170,3 +172,31 @@ def test_a_wait_of_limited_length_ends() -> None:
     server = Server((200, {}, {"id": "job_1", "status": "running"}))
     with serving(server) as url, Client(url) as client, pytest.raises(Unavailable, match="it goes on"):
         client.wait("job_1", timeout_seconds=0.05)
+
+
+def test_the_asynchronous_client_has_the_same_manners() -> None:
+    """Keys, retries, refusals and long polls, without blocking."""
+
+    async def talk(url: str) -> list[str]:
+        async with AsyncClient(url, key="certd_a_b") as client:
+            made = await client.submit({"model": "m"})
+            seen = [job["status"] async for job in client.progress(made["id"])]
+            return [*seen, (await client.wait(made["id"]))["status"]]
+
+    ended: Answer = (200, {}, {"id": "job_1", "status": "failed"})
+    server = Server(BUSY, None, DONE, (200, {}, {"id": "job_1", "status": "running"}), ended)
+    with serving(server) as url:
+        assert asyncio.run(talk(url)) == ["running", "failed", "failed"]
+    keys = {headers["Idempotency-Key"] for method, _, headers in server.requests if method == "POST"}
+    assert len(keys) == 1
+    assert server.requests[-1][2]["Prefer"] == "wait=20"
+
+    async def fail(url: str) -> None:
+        async with AsyncClient(url) as client:
+            await client.delete("job_1")
+
+    busy = Server((409, {}, {"code": "conflict", "detail": "cancel first"}))
+    with serving(busy) as url, pytest.raises(Conflict, match="cancel first"):
+        asyncio.run(fail(url))
+    with pytest.raises(Unreachable):
+        asyncio.run(fail("http://127.0.0.1:9"))

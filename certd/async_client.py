@@ -1,0 +1,137 @@
+"""The client for programs that wait for many things at once; needs no torch."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from certd import exchange
+from certd.errors import Unavailable
+from certd.exchange import (
+    LONG_POLL_SECONDS,
+    TERMINAL,
+    accepted,
+    headers_of,
+    may_pass,
+    retry_after,
+    submission,
+    unreachable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from types import TracebackType
+
+    from certd.exchange import Upload
+
+LOOK_SECONDS = 0.5
+
+
+class AsyncClient:
+    """Talks to one service as :class:`certd.Client` does, without blocking.
+
+    Args:
+        url: Where it serves, such as ``http://127.0.0.1:8000``.
+        key: A bearer key, where the service asks for one.
+        timeout_seconds: How long one answer may take.
+    """
+
+    def __init__(self, url: str, key: str | None = None, timeout_seconds: float = 60.0) -> None:
+        self._http = httpx.AsyncClient(base_url=url, timeout=timeout_seconds, headers=headers_of(key))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._http.aclose()
+
+    async def submit(self, request: dict[str, Any], files: Sequence[Upload] = ()) -> dict[str, Any]:
+        """Submit a job and return it as queued; see :meth:`certd.Client.submit`.
+
+        Raises:
+            InvalidRequest: With the service's explanation, when it refuses.
+            Unavailable: When it cannot be reached.
+        """
+        return await self._json("POST", "/v1/jobs", **submission(request, files))
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        """Return a job and where it stands."""
+        return await self._json("GET", f"/v1/jobs/{job_id}")
+
+    async def wait(self, job_id: str, timeout_seconds: float | None = None) -> dict[str, Any]:
+        """Return the job once it has ended; the service answers when that is.
+
+        Raises:
+            Unavailable: If the job has not ended in time; it goes on.
+        """
+        deadline = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while True:
+            patience = max(0.0, min(LONG_POLL_SECONDS, deadline - time.monotonic()))
+            headers = {"Prefer": f"wait={math.ceil(patience)}"}
+            job = await self._json("GET", f"/v1/jobs/{job_id}", headers=headers)
+            if job["status"] in TERMINAL:
+                return job
+            if time.monotonic() > deadline:
+                raise Unavailable(f"{job_id} is still {job['status']} after {timeout_seconds} s; it goes on.")
+
+    async def progress(self, job_id: str) -> AsyncIterator[dict[str, Any]]:
+        """Yield the job now and then, and last as it ended."""
+        while True:
+            job = await self.job(job_id)
+            yield job
+            if job["status"] in TERMINAL:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def cancel(self, job_id: str) -> dict[str, Any]:
+        """Ask a job to stop, and return it; what is finished stays."""
+        return await self._json("POST", f"/v1/jobs/{job_id}/cancel")
+
+    async def delete(self, job_id: str) -> None:
+        """Delete an ended job with all that it holds.
+
+        Raises:
+            Conflict: If it has not ended.
+        """
+        await self._answer("DELETE", f"/v1/jobs/{job_id}")
+
+    async def certificates(self, job_id: str) -> list[dict[str, Any]]:
+        """Return one row an image, for the images finished so far."""
+        page = await self._json("GET", f"/v1/jobs/{job_id}/certificates")
+        rows: list[dict[str, Any]] = page["certificates"]
+        return rows
+
+    async def report(self, job_id: str) -> dict[str, Any]:
+        """Return the job's report."""
+        return await self._json("GET", f"/v1/jobs/{job_id}/report")
+
+    async def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = (await self._answer(method, path, **options)).json()
+        return answer
+
+    async def _answer(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Return an answer that is no refusal; what may pass is tried again, as the service asks for it."""
+        keyed = "Idempotency-Key" in options.get("headers", {})
+        for pause in exchange.RETRY_PAUSES:
+            try:
+                response = await self._http.request(method, path, **options)
+            except httpx.TransportError:
+                await asyncio.sleep(pause)
+                continue
+            if not may_pass(response, keyed=keyed):
+                return accepted(response)
+            await asyncio.sleep(max(pause, retry_after(response)))
+        try:
+            return accepted(await self._http.request(method, path, **options))
+        except httpx.TransportError as error:
+            raise unreachable(self._http.base_url, error) from error

@@ -1,0 +1,38 @@
+"""The documents: no link leads nowhere, and the examples of reports are whole."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    path
+    for path in CHECKOUT.rglob("*.md")
+    if not any(part.startswith(".") for part in path.relative_to(CHECKOUT).parts)
+)
+EXAMPLES = ("cifar10-small", "mnist-lenet")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    """Files that are linked exist; links to elsewhere are not followed here."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not re.match(r"[a-z]+:|#", target):
+            assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_are_reports_of_real_runs(name: str) -> None:
+    """Five hundred images each, a page that loads nothing, no path of the machine that made it."""
+    folder = CHECKOUT / "docs" / "examples" / name
+    report = json.loads((folder / "report.json").read_text())
+    assert report["images"] == {"requested": 500, "finished": 500}
+    assert not report["manifest"]["dataset"].startswith(("npz:", "/"))
+    page = (folder / "report.html").read_text()
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", page)
+    assert len(list((folder / "figures").glob("*.svg"))) == 10
