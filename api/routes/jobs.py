@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 POLL_SECONDS = 1
 LONGEST_POLL_SECONDS = 30
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.01
 MAX_PAGE = 200
 
 
@@ -128,7 +128,7 @@ async def _ended(services: Services, job_id: str, seconds: int) -> bool:
         if time.monotonic() >= deadline:
             return False
         await asyncio.sleep(pause)
-        pause = min(0.5, 1.3 * pause)
+        pause = min(0.5, 1.15 * pause)
 
 
 def _headers(view: JobView) -> dict[str, str]:
