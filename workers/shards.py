@@ -99,6 +99,16 @@ class ShardWork:
         images = self._datasets.get(job.inputs.dataset or "").images
         return images[inputs.image_ids[part].astype(np.intp)]
 
+    def _stop_if_needless(self, job: Job, shard: Shard) -> None:
+        """Raise ``Interrupted`` if the job is to stop, or somebody else has finished the shard."""
+        if self._storage.has_shard(job.id, shard.index):
+            # What was said here since of the shard's progress is less than what is true of it.
+            done = ShardProgress.of(self._storage.read_shard(job.id, shard.index))
+            self._board.report(job.id, shard.index, done)
+            raise Interrupted(f"Shard {shard.index} of {job.id} was finished by another worker.")
+        if self._storage.asked_to_cancel(job.id):
+            raise Interrupted(f"{job.id} was canceled.")
+
     def _save(self, job: Job, index: int) -> Callable[[Sequence[Record]], None]:
         """Return a callback that stores now and then how far the images are."""
         saved_at = time.monotonic()
@@ -114,7 +124,8 @@ class ShardWork:
     def _report(self, job: Job, shard: Shard, draws_done: int) -> Callable[[int], None]:
         """Return a callback that says now and then how many draws of ``shard`` are done.
 
-        It stops the work once the job is to stop: a cancel takes effect in mid-shard.
+        It stops the work once it is needless: a cancel takes effect in mid-shard, and so does another worker
+        that took this one for dead and has finished its shard.
         """
         said_at = time.monotonic()
 
@@ -123,8 +134,7 @@ class ShardWork:
             draws_done += count
             if time.monotonic() - said_at > PROGRESS_SECONDS:
                 said_at = time.monotonic()
-                if self._storage.asked_to_cancel(job.id):
-                    raise Interrupted(f"{job.id} was canceled.")
+                self._stop_if_needless(job, shard)
                 self._board.report(job.id, shard.index, ShardProgress(0, 0, draws_done))
 
         return on_draws

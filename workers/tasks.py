@@ -92,8 +92,8 @@ class Tasks:
         began = time.monotonic()
         try:
             run, drawn = self._work.run(job, index)
-        except Interrupted:
-            log.info("shard_canceled", job_id=job.id, shard=index)
+        except Interrupted as error:
+            log.info("shard_interrupted", job_id=job.id, shard=index, detail=error.message)
         except Gone:
             raise
         except CertdError as error:

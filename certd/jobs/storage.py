@@ -156,6 +156,10 @@ class JobStorage:
         """Return the indices of the shards whose certificates lie in the folder."""
         return {int(path.stem) for path in (self.folder(job_id) / "shards").glob("[0-9]*.parquet")}
 
+    def has_shard(self, job_id: str, index: int) -> bool:
+        """Return whether one shard's certificates lie in the folder."""
+        return self._shard_path(job_id, index).exists()
+
     def read_shard(self, job_id: str, index: int) -> Run:
         """Return what one finished shard certified."""
         with self._shard_path(job_id, index).open("rb") as stream:
