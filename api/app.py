@@ -10,7 +10,18 @@ from api import errors, metrics
 from api.auth import Authentication, require_visible_jobs
 from api.limits import BodyLimit
 from api.request_log import RequestLog
-from api.routes import comparisons, datasets, estimates, events, health, jobs, limits, models, results
+from api.routes import (
+    comparisons,
+    datasets,
+    estimates,
+    events,
+    health,
+    jobs,
+    limits,
+    models,
+    results,
+    uploads,
+)
 from certd._version import __version__
 from certd.access import KeyStore
 
@@ -33,6 +44,6 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(RequestLog, observe=app.state.metrics.observe)
     errors.install(app)
     app.include_router(health.router)
-    for routes in (metrics, limits, models, datasets, estimates, jobs, events, results, comparisons):
+    for routes in (metrics, limits, uploads, models, datasets, estimates, jobs, events, results, comparisons):
         app.include_router(routes.router, dependencies=[Depends(require_visible_jobs)])
     return app

@@ -45,6 +45,15 @@ class FinishedJob(JobView):
     certificates: list[dict[str, Any]]
 
 
+class UploadView(BaseModel):
+    """A stored file."""
+
+    id: str = Field(description="What a job names as `upload`")
+    bytes: int
+    sha256: str
+    expires_at: datetime
+
+
 class LimitsView(BaseModel):
     """What one request may ask for."""
 

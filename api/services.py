@@ -14,6 +14,7 @@ from certd.jobs.dispatch import Dispatcher
 from certd.jobs.progress import ProgressBoard
 from certd.jobs.queue import ShardQueue, connect, make_broker
 from certd.jobs.storage import JobStorage
+from certd.jobs.uploads import UploadStore
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -35,6 +36,7 @@ class Services:
     owners: JobOwners
     quota: DailyQuota
     backpressure: Backpressure
+    uploads: UploadStore
 
     @classmethod
     def connect(cls, settings: Settings, redis_url: str) -> Services:
@@ -46,7 +48,8 @@ class Services:
         quota = DailyQuota(redis, storage, settings.max_draws_per_day)
         backpressure = Backpressure(lambda: len(storage.unfinished_ids()), settings.max_unfinished_jobs)
         board, owners = ProgressBoard(redis), JobOwners(storage)
-        return cls(settings, storage, redis, board, dispatcher, owners, quota, backpressure)
+        uploads = UploadStore(settings.data_dir)
+        return cls(settings, storage, redis, board, dispatcher, owners, quota, backpressure, uploads)
 
     def draws_per_second(self, model: str) -> float | None:
         """Return the speed a model was last measured at, or None."""

@@ -12,7 +12,7 @@ from api.request_log import current_request_id
 from api.uploads import UploadedFile, decode_uploads
 from certd.datasets import load_dataset, to_labels
 from certd.datasets.decoding import DecodingLimits
-from certd.errors import InvalidParameter, ShapeMismatch, TooLarge
+from certd.errors import InvalidParameter, NotFound, ShapeMismatch, TooLarge
 from certd.jobs.idempotency import promise
 from certd.jobs.inputs import Inputs
 from certd.jobs.job import Job, JobInputs, new_job_id, utc_now
@@ -106,23 +106,32 @@ class Submission:
         return job
 
     def _inputs(self, model: ModelSpecification) -> Inputs:
-        if (self.request.dataset is None) == (not self.files):
+        if [self.request.dataset is None, not self.files, self.request.upload is None].count(False) != 1:
             raise InvalidParameter(
-                "Send images: either files in multipart parts named `images`, or the name of a data set as "
-                "`dataset`, and not both.",
+                "Send images in one way: files in multipart parts named `images`, the name of a data set as "
+                "`dataset`, or the id of a file in /v1/uploads as `upload`.",
                 pointer="/dataset",
             )
-        inputs = self._uploaded(model) if self.files else self._named(model)
+        inputs = self._uploaded(model) if self.request.dataset is None else self._named(model)
         if not len(inputs):
             raise InvalidParameter("The array holds no images; send at least one.", pointer="/images")
         return inputs
 
     def _uploaded(self, model: ModelSpecification) -> Inputs:
         limits = DecodingLimits(max_images=self.services.settings.max_images)
-        images, labels = decode_uploads(self.files, model, limits, self.request.layout)
+        images, labels = decode_uploads(self._files(), model, limits, self.request.layout)
         if self.request.labels is not None:
             labels = to_labels(np.asarray(self.request.labels), len(images), model.num_classes)
         return Inputs(self._ids(len(images)), images, labels)
+
+    def _files(self) -> list[UploadedFile]:
+        """Return what was sent, now or before; another owner's upload is as absent as one that never was."""
+        if self.request.upload is None:
+            return self.files
+        found = self.services.uploads.find(self.request.upload)
+        if not (self.caller.sees_all or found.owner == self.caller.owner):
+            raise NotFound(f"There is no upload {self.request.upload!r}; uploads are kept for a day.")
+        return [UploadedFile(found.name, self.services.uploads.read(found.id))]
 
     def _ids(self, num_images: int) -> NDArray[np.uint64]:
         asked = self.request.image_ids

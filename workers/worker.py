@@ -19,6 +19,7 @@ from certd.jobs.progress import ProgressBoard
 from certd.jobs.queue import ACTOR, LOW, QUEUES, ShardQueue, connect, make_broker
 from certd.jobs.reconcile import Reconciler
 from certd.jobs.storage import JobStorage
+from certd.jobs.uploads import UploadStore
 from certd.jobs.workforce import Workforce
 from workers.datasets import DatasetCache
 from workers.metrics import WorkerMetrics
@@ -67,6 +68,7 @@ class WorkerProcess:
         dramatiq.actor(actor_name=ACTOR, queue_name=LOW, broker=broker)(tasks.certify_shard)
         self._reconciler = Reconciler(storage, redis, dispatcher, board)
         self._expiry = Expiry(storage, settings.expire_days)
+        self._uploads = UploadStore(settings.data_dir)
         self._consumer = Worker(
             broker, queues=set(QUEUES), worker_threads=1, worker_timeout=IDLE_MILLISECONDS
         )
@@ -88,11 +90,16 @@ class WorkerProcess:
         self._pulse.stop()
         self._log.info("worker_stopped")
 
+    def _expire(self) -> None:
+        jobs, files = self._expiry.run(), self._uploads.expire()
+        if jobs or files:
+            self._log.info("expired", jobs=jobs, upload_files=files)
+
     def _reconcile(self) -> None:
         try:
             done = self._reconciler.run(lock_seconds=self._settings.reconcile_seconds)
-            if done is not None and (expired := self._expiry.run()):
-                self._log.info("jobs_expired", count=expired)
+            if done is not None:
+                self._expire()
         except (RedisError, OSError, CertdError) as error:
             # The next round sees the same storage, so nothing is lost by leaving this one.
             self._log.warning("reconciliation_failed", detail=str(error))

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from certd.jobs.uploads import ID_PATTERN as UPLOAD_ID
 from certd.smoothing.request import CertificationRequest
 
 Tag = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -24,6 +25,9 @@ class JobRequest(CertificationRequest):
     indices: list[int] | None = Field(default=None, description="Take these images instead")
     sample: int | None = Field(default=None, ge=1, description="Keep so many of them, drawn at random")
     sample_seed: int = Field(default=0, ge=0, lt=1 << 53, description="Chooses the sample")
+    upload: str | None = Field(
+        default=None, pattern=UPLOAD_ID, description="A file that was sent to /v1/uploads, instead of files"
+    )
     labels: list[int] | None = Field(default=None, description="True classes of uploaded images, in order")
     image_ids: list[ImageId] | None = Field(
         default=None, description="Ids of uploaded images, which key their noise; by default 0, 1, 2, ..."

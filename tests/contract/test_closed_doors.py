@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
@@ -172,6 +174,30 @@ def test_another_s_job_is_as_absent_as_one_that_never_was(house: House) -> None:
         assert theirs.status_code == 404, (method, path, theirs.text)
         assert _without_ids(theirs, job_id) == _without_ids(nobodys, absent), (method, path)
     assert house.http.get(f"/v1/jobs/{job_id}", headers=alice).status_code == 200
+
+
+def test_another_s_upload_is_as_absent_as_one_that_never_was(house: House) -> None:
+    """A job of bob's that names a file of alice's is told what it would be told of any id."""
+    alice, bob = house.header("alice"), house.header("bob")
+    stream = io.BytesIO()
+    np.save(stream, np.zeros((2, 1, 8, 8), np.uint8))
+    sent = house.http.post("/v1/uploads", content=stream.getvalue(), headers=alice).json()["id"]
+    asked = {"model": "digits-cnn", "sigma": 0.25, "plan": "fixed", "n": 100}
+    absent = "upl_" + "0" * 32
+    theirs = house.http.post("/v1/jobs", json={**asked, "upload": sent}, headers=bob)
+    nobodys = house.http.post("/v1/jobs", json={**asked, "upload": absent}, headers=bob)
+    assert theirs.status_code == 404
+    assert _without_ids(theirs, sent) == _without_ids(nobodys, absent)
+    assert house.http.post("/v1/jobs", json={**asked, "upload": sent}, headers=alice).status_code == 202
+
+
+def test_two_owners_may_use_one_idempotency_key(house: House) -> None:
+    """The word is each owner's own: bob's request does not find alice's job."""
+    key = {"Idempotency-Key": "nightly"}
+    alice, bob = house.header("alice"), house.header("bob")
+    first, second = (house.submit({**header, **key}).json()["id"] for header in (alice, bob))
+    assert first != second
+    assert house.submit({**alice, **key}).json()["id"] == first
 
 
 def test_a_list_holds_the_caller_s_own_jobs(house: House) -> None:

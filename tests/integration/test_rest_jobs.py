@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx
+import numpy as np
 import pytest
 
 from api.embedded.valkey import server_url
 from certd.client import Client
+from certd.datasets import open_dataset
 from tests.integration.conftest import CHECKOUT, running
 
 if TYPE_CHECKING:
@@ -236,3 +239,37 @@ def test_limits_are_told_before_anything_is_sent(http: httpx.Client) -> None:
         "digits",
         "digits-train",
     ]
+
+
+def test_a_file_is_sent_once_and_certified_twice(http: httpx.Client) -> None:
+    """Streamed to the service, named by jobs; the counts are those of the same file sent with the job."""
+    stream = io.BytesIO()
+    np.savez(stream, images=open_dataset("digits").images[:3], labels=np.array([0, 5, 0]))
+    sent = http.post("/v1/uploads", params={"name": "mine.npz"}, content=stream.getvalue())
+    assert sent.status_code == 201
+    assert sent.json()["bytes"] == len(stream.getvalue())
+    options = {"model": "digits-cnn", "sigma": 0.25, "plan": "fixed", "n": 100, "seed": 1}
+    wait = {"Prefer": "wait=30"}
+    first, second = (
+        http.post("/v1/jobs", json={**options, "upload": sent.json()["id"]}, headers=wait).json()
+        for _ in range(2)
+    )
+    files = {"images": ("mine.npz", stream.getvalue(), "application/octet-stream")}
+    third = http.post("/v1/jobs", data={"request": json.dumps(options)}, files=files, headers=wait).json()
+    assert first["certificates"] == second["certificates"] == third["certificates"]
+    assert http.post("/v1/jobs", json={**options, "upload": "upl_" + "0" * 32}).status_code == 404
+    both = http.post("/v1/jobs", json={**options, "upload": sent.json()["id"], "dataset": "digits"})
+    assert (both.status_code, both.json()["pointer"]) == (422, "/dataset")
+
+
+def test_an_upload_that_is_too_large_leaves_nothing(tmp_path: Path) -> None:
+    """It is refused while it streams, without a length in its header."""
+    with running(tmp_path / "data", CERTD_MAX_BODY_BYTES="100000") as service:
+
+        def chunks() -> Iterator[bytes]:
+            for _ in range(200):
+                yield bytes(1000)
+
+        refused = httpx.post(f"{service.url}/v1/uploads", content=chunks())
+        assert refused.status_code == 413
+        assert list((tmp_path / "data" / "uploads").iterdir()) == []
