@@ -37,7 +37,7 @@ log = structlog.get_logger("workers")
 
 # With less, the worker idles between shards; with more, it hoards them.
 PREFETCH = 2
-IDLE_MILLISECONDS = 50
+IDLE_MILLISECONDS, NEARBY_IDLE_MILLISECONDS = 100, 20
 PATIENCE_TRIES = 60
 
 
@@ -70,7 +70,7 @@ class WorkerProcess:
         self._expiry = Expiry(storage, settings.expire_days)
         self._uploads = UploadStore(settings.data_dir)
         self._consumer = Worker(
-            broker, queues=set(QUEUES), worker_threads=1, worker_timeout=IDLE_MILLISECONDS
+            broker, queues=set(QUEUES), worker_threads=1, worker_timeout=_idle_milliseconds(redis_url)
         )
         self._consumer.queue_prefetch = PREFETCH
         self._log = log.bind(worker_id=worker_id, pid=os.getpid())
@@ -108,3 +108,12 @@ class WorkerProcess:
             self._log.info(
                 "jobs_reconciled", resent=done.resent, reseeded=done.reseeded, finished=done.finished
             )
+
+
+def _idle_milliseconds(redis_url: str) -> int:
+    """Return how long an idle worker waits before it looks into the queue again.
+
+    A server on this machine's own socket serves few workers and is quick to ask; one on a network may serve
+    hundreds.
+    """
+    return NEARBY_IDLE_MILLISECONDS if redis_url.startswith("unix:") else IDLE_MILLISECONDS

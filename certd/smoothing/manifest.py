@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -70,10 +71,16 @@ class Manifest(BaseModel):
 
 def versions() -> dict[str, str]:
     """Return the versions of what determines the counts."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    """Read the packages' metadata, which takes milliseconds, once a process."""
     found = {"certd": __version__, "python": platform.python_version()}
     for package in ("torch", "numpy", "scipy", "numba"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return tuple(found.items())
