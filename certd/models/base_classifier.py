@@ -11,7 +11,9 @@ import torch
 if TYPE_CHECKING:
     from torch import nn
 
-    from certd.models.specification import ModelSpecification
+    from certd.models.mixing import Mixing
+    from certd.models.mixture import StandardPart
+    from certd.models.registry import Specification
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +29,8 @@ class BaseClassifier:
         input_shape: Channel, height and width of one image.
         num_classes: Number of logits.
         specification: The registry entry it was loaded from, if there is one.
+        mixing: How it is mixed of two others; None where it is no mixture.
+        standard: Of smooth-then-mix: the classifier that looks at clean images, beside the one that votes.
     """
 
     name: str
@@ -34,7 +38,9 @@ class BaseClassifier:
     module: nn.Module
     input_shape: tuple[int, int, int]
     num_classes: int
-    specification: ModelSpecification | None = None
+    specification: Specification | None = None
+    mixing: Mixing | None = None
+    standard: StandardPart | None = None
 
     def __post_init__(self) -> None:
         self.module.eval().requires_grad_(requires_grad=False)

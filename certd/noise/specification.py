@@ -26,7 +26,7 @@ class NoiseSpecification(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     family: Family = "gaussian"
-    sigma: float = Field(gt=0, le=100, allow_inf_nan=False)
+    sigma: float = Field(ge=1e-6, le=100, allow_inf_nan=False)
     arithmetic: NoiseArithmetic = "quantized"
 
     @model_validator(mode="after")

@@ -123,7 +123,7 @@ COMPILE = """
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 
-from certd.noise.cuda import PAIRS, _perturb
+from certd.noise.cuda import PAIRS, WARPS, _perturb
 
 pointers = {"pixels": "*u8", "image_ids": "*u64", "rows": "*i64", "draws": "*u32", "key": "*u32"}
 table = {"thresholds": "*i64", "guide": "*i32"}
@@ -131,7 +131,8 @@ numbers = {"lowest": "i32", "num_images": "i32", "dimension": "i32"}
 for narrow, out in ((False, "*fp32"), (True, "*i16")):
     constants = {"PAIRS": PAIRS, "NARROW": narrow}
     types = pointers | table | numbers | {"out": out} | dict.fromkeys(constants, "constexpr")
-    compiled = compile(ASTSource(_perturb, types, constants), target=GPUTarget("cuda", 90, 32))
+    source, options = ASTSource(_perturb, types, constants), {"num_warps": WARPS}
+    compiled = compile(source, target=GPUTarget("cuda", 90, 32), options=options)
     assert compiled.asm["cubin"]
 """
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from certd.models.architectures import ARCHITECTURES
 from certd.models.runtime.arithmetic import ExecutionArithmetic
+from certd.models.runtime.normalisation import split_normalisation
 from certd.models.runtime.prepare import prepare
 from tests.unit.runtime_networks import (
     MEAN,
@@ -15,6 +16,7 @@ from tests.unit.runtime_networks import (
     STD,
     classify,
     conv,
+    head,
     largest_difference,
     noisy,
     plain_logits,
@@ -100,3 +102,9 @@ def test_preparing_leaves_the_classifier_as_it_is(*, fold: bool) -> None:
     assert before.keys() == after.keys()
     assert all(torch.equal(before[key], after[key]) for key in before)
     assert torch.equal(exact(buffer), logits)
+
+
+def test_a_network_that_normalises_by_itself_is_folded_where_it_lies() -> None:
+    """What stands before it is on its device; elsewhere the comparison would fail, and nothing be folded."""
+    network = nn.Sequential(conv(), head()).to("meta")
+    assert split_normalisation(network)[1].mean.device == torch.device("meta")

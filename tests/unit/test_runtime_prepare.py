@@ -80,6 +80,8 @@ def test_the_record_says_what_was_done() -> None:
         "normalisation_folded": True,
         "batch_norms_folded": 19,
         "batch_norms_left": 0,
+        "convolutions_fused": 0,
+        "convolutions_widened": 0,
         "channels_last": True,
         "compiled": False,
         "tf32": False,

@@ -46,6 +46,8 @@ class Execution(BaseModel):
         normalisation_folded: Whether the first layer holds the division by 255 and by the scale.
         batch_norms_folded: Batch-norms that the layer before them took in.
         batch_norms_left: Batch-norms that run as they are.
+        convolutions_fused: Convolutions that end with bias, shortcut and ReLU in one kernel of cuDNN.
+        convolutions_widened: Those of them that see several pixels as one, and sum zeros beside their terms.
         channels_last: Whether channels are innermost.
         compiled: Whether torch's compiler made the kernels.
         tf32: Whether CUDA may round the factors of float32 products to 10 bits.
@@ -64,6 +66,8 @@ class Execution(BaseModel):
     normalisation_folded: bool
     batch_norms_folded: int = Field(ge=0)
     batch_norms_left: int = Field(ge=0)
+    convolutions_fused: int = Field(default=0, ge=0)
+    convolutions_widened: int = Field(default=0, ge=0)
     channels_last: bool
     compiled: bool
     tf32: bool

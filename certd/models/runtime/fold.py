@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from certd.models.runtime.batch_norm import count_batch_norms, fold_batch_norms
+from certd.models.runtime.epilogues import fuse_epilogues
 from certd.models.runtime.layers import UNTRACEABLE, Layers
 from certd.models.runtime.normalisation import (
     LEVELS,
@@ -38,6 +39,8 @@ class Folding:
         normalisation_folded: Whether the scale went into the first layer.
         batch_norms_folded: Batch-norms that went into the layer before them.
         batch_norms_left: Batch-norms that run as they are.
+        convolutions_fused: Convolutions that end with their ReLU.
+        convolutions_widened: Those of them that see several pixels as one.
     """
 
     first: nn.Module
@@ -46,9 +49,11 @@ class Folding:
     normalisation_folded: bool
     batch_norms_folded: int
     batch_norms_left: int
+    convolutions_fused: int = 0
+    convolutions_widened: int = 0
 
 
-def fold(classifier: BaseClassifier) -> Folding:
+def fold(classifier: BaseClassifier, *, fuse: bool = False) -> Folding:
     """Fold normalisation and batch-norms into their neighbours; the classifier itself is left as it is.
 
     Folded is what is exact in real numbers: batch-norms by their stored statistics, into a convolution or
@@ -56,9 +61,14 @@ def fold(classifier: BaseClassifier) -> Folding:
     that alone reads the image. The rest runs as it is. The work is done in float64 and rounded once, and it
     is compared with the original on noisy images first: whoever reads a network can be misled by its code, so
     a network that answers otherwise is not folded at all.
+
+    Args:
+        classifier: The base classifier.
+        fuse: Whether convolutions are to end with their ReLU in one kernel; see
+            ``certd.models.runtime.epilogues``.
     """
     try:
-        folding = _fold(classifier)
+        folding = _fold(classifier, fuse=fuse)
         is_faithful = _changes_anything(folding) and _agrees(classifier, folding)
     except UNTRACEABLE:
         return unfolded(classifier)
@@ -82,13 +92,14 @@ def unfolded(classifier: BaseClassifier) -> Folding:
     )
 
 
-def _fold(classifier: BaseClassifier) -> Folding:
+def _fold(classifier: BaseClassifier, *, fuse: bool) -> Folding:
     """Return the folded parts, in float64."""
     network, first = split_normalisation(classifier.module)
     layers = Layers(network)
     layers.module.double()
     batch_norms_folded = fold_batch_norms(layers)
     scale_folded = fold_scale(layers, first.std, classifier.input_shape)
+    fused, widened = fuse_epilogues(layers, classifier.input_shape) if fuse else (0, 0)
     graph = layers.finish()
     return Folding(
         Centring(first.mean.double()) if scale_folded else first.double(),
@@ -97,11 +108,13 @@ def _fold(classifier: BaseClassifier) -> Folding:
         normalisation_folded=scale_folded,
         batch_norms_folded=batch_norms_folded,
         batch_norms_left=count_batch_norms(graph),
+        convolutions_fused=fused,
+        convolutions_widened=widened,
     )
 
 
 def _changes_anything(folding: Folding) -> bool:
-    return folding.normalisation_folded or folding.batch_norms_folded > 0
+    return folding.normalisation_folded or folding.batch_norms_folded + folding.convolutions_fused > 0
 
 
 def _agrees(classifier: BaseClassifier, folding: Folding) -> bool:

@@ -7,10 +7,11 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from torch.fx import GraphModule, Node, symbolic_trace
+from torch.fx.passes.shape_prop import ShapeProp, TensorMetadata
 from torch.fx.proxy import TraceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from torch import nn
 
@@ -56,6 +57,31 @@ class Layers:
         """Return the layer that ``node`` and no other calls, so that it may be changed for this call."""
         layer = self.layer(node)
         return layer if layer is not None and self._calls[id(layer)] == 1 else None
+
+    def infer_shapes(self, input_shape: tuple[int, int, int]) -> None:
+        """Let :meth:`shape` know what each node returns for one image of ``input_shape``."""
+        parameter = next(self.module.parameters())
+        ShapeProp(self.module).propagate(parameter.new_zeros(1, *input_shape))
+        for node in self.nodes():
+            found = node.meta.get("tensor_meta")
+            node.meta["shape"] = tuple(found.shape) if isinstance(found, TensorMetadata) else None
+
+    def shape(self, node: Node) -> tuple[int, ...]:
+        """Return the shape of what ``node`` returns, which must be a tensor; needs :meth:`infer_shapes`."""
+        shape: tuple[int, ...] = node.meta["shape"]
+        return shape
+
+    def replace(self, nodes: Sequence[Node], layer: nn.Module, arguments: tuple[Node, ...]) -> None:
+        """Let ``layer`` compute from ``arguments`` what a chain of nodes did, each alone read by the next."""
+        end = nodes[-1]
+        name = f"fused_{end.name}"
+        self.module.add_submodule(name, layer)
+        with self.module.graph.inserting_before(end):
+            call = self.module.graph.call_module(name, arguments)
+        call.meta["shape"] = end.meta["shape"]
+        end.replace_all_uses_with(call)
+        for node in reversed(nodes):
+            self.module.graph.erase_node(node)
 
     def remove(self, node: Node, stand_in: Node) -> None:
         """Take ``node`` out; whatever read it reads ``stand_in``."""

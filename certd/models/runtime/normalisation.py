@@ -8,6 +8,7 @@ from the noisy image. Subtracting it from the clean image beforehand would save 
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
@@ -55,10 +56,12 @@ class Centring(nn.Module):
 
 
 def split_normalisation(module: nn.Module) -> tuple[nn.Module, Normalisation]:
-    """Return the network inside ``module`` and what stands before it."""
+    """Return the network inside ``module`` and what stands before it, on the same device."""
     if type(module) is Normalized:
         return module.network, Normalisation(module.mean, module.std)
-    return module, Normalisation(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1))
+    state = next(chain(module.parameters(), module.buffers()), torch.empty(0))
+    mean = torch.zeros(1, 1, 1, 1, device=state.device)
+    return module, Normalisation(mean, torch.ones_like(mean))
 
 
 def fold_scale(layers: Layers, std: Tensor, input_shape: tuple[int, int, int]) -> bool:
