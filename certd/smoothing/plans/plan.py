@@ -21,7 +21,10 @@ class Conclusion:
         top_count: Its count ``k`` among the counted draws.
         draws: The counted draws ``n``; selection and pilot draws are not among them.
         p_a_lower: Lower bound on pA, in [0, 1), false with probability at most alpha.
-        radius: Certified radius in input units; 0 when abstaining.
+        radius: Certified radius in input units; 0 when abstaining. That of a mixture may be 0 beside a
+            prediction.
+        published_radii: Of a mixture: what the paper's theorems by smoothing and by Lipschitz constants give
+            from the same bounds, for comparison; never above ``radius``.
     """
 
     prediction: int | None
@@ -30,6 +33,7 @@ class Conclusion:
     draws: int
     p_a_lower: float
     radius: float
+    published_radii: tuple[float, float] | None = None
 
     @property
     def abstained(self) -> bool:
