@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from certd.models.base_classifier import BaseClassifier
+from certd.models.mixture_loading import load_mixture
+from certd.models.mixture_specification import MixtureSpecification
 from certd.models.networks import read_network
 from certd.models.normalized import Normalized
 from certd.models.registry import BUILTIN_FOLDER, find_entry
+from certd.models.soup_loading import load_soup
+from certd.models.soup_specification import SoupSpecification
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +46,14 @@ def load_model(
         Unavailable: If a package that the format needs is not installed.
     """
     entry = find_entry(reference, folder, registry)
+
+    def load_part(part: str) -> BaseClassifier:
+        return load_model(part, device, folder, registry=registry)
+
+    if isinstance(entry.specification, SoupSpecification):
+        return load_soup(entry.specification, entry.folder, load_part)
+    if isinstance(entry.specification, MixtureSpecification):
+        return load_mixture(entry.specification, entry.folder, load_part)
     return load_specification(entry.specification, entry.folder, device)
 
 

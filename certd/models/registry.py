@@ -8,14 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from certd.datasets.registry_file import read_entries
 from certd.errors import NotFound, UnreadableInput
+from certd.models.mixture_specification import MIXTURE, MixtureSpecification
+from certd.models.soup_specification import SOUP, SoupSpecification
 from certd.models.specification import ModelSpecification
 
+if TYPE_CHECKING:
+    from certd.models.mixing import Mixing
+    from certd.models.soup_specification import Soup
+
+Specification = ModelSpecification | MixtureSpecification | SoupSpecification
 BUILTIN_FOLDER = Path(__file__).parent / "builtin"
 
 
@@ -23,7 +30,7 @@ BUILTIN_FOLDER = Path(__file__).parent / "builtin"
 class Entry:
     """A registered model and the folder that its ``uri`` is relative to."""
 
-    specification: ModelSpecification
+    specification: Specification
     folder: Path
 
 
@@ -39,7 +46,7 @@ def model_names(folder: Path = BUILTIN_FOLDER, *, registry: Path | None = None) 
 
 def find_model(
     reference: str, folder: Path = BUILTIN_FOLDER, *, registry: Path | None = None
-) -> ModelSpecification:
+) -> Specification:
     """Return what is registered under ``name``, or under ``name@sha256:digest`` and unchanged since.
 
     Args:
@@ -66,7 +73,7 @@ def find_entry(reference: str, folder: Path = BUILTIN_FOLDER, registry: Path | N
     return entry
 
 
-def read_registry(registry: Path) -> dict[str, ModelSpecification]:
+def read_registry(registry: Path) -> dict[str, Specification]:
     """Return the models that stand in an operator's YAML file, by name, in its order.
 
     Raises:
@@ -77,6 +84,24 @@ def read_registry(registry: Path) -> dict[str, ModelSpecification]:
     if taken:
         raise UnreadableInput(f"{registry.name}: {taken[0]} is the name of a built-in model; choose another.")
     return models
+
+
+def mixing_of(specification: Specification) -> Mixing | None:
+    """Return how a registered mixture is mixed; None for any other model."""
+    return specification.mixture if isinstance(specification, MixtureSpecification) else None
+
+
+def soup_of(specification: Specification) -> Soup | None:
+    """Return what a registered soup averages; None for any other model."""
+    return specification.soup if isinstance(specification, SoupSpecification) else None
+
+
+def parts_of(specification: Specification) -> tuple[str, ...]:
+    """Return the references of the models that a mixture or a soup is made of; empty for any other."""
+    mixing, soup = mixing_of(specification), soup_of(specification)
+    if mixing is not None:
+        return mixing.standard, mixing.robust
+    return () if soup is None else soup.ingredients
 
 
 def _entry(name: str, folder: Path, registry: Path | None) -> Entry | None:
@@ -93,9 +118,14 @@ def _builtin_names(folder: Path) -> set[str]:
     return {sidecar.stem for sidecar in folder.glob("*.json")}
 
 
-def _specification(name: str, members: dict[str, Any]) -> ModelSpecification:
+def _specification(name: str, members: dict[str, Any]) -> Specification:
+    kind: type[Specification] = ModelSpecification
+    if MIXTURE in members:
+        kind = MixtureSpecification
+    elif SOUP in members:
+        kind = SoupSpecification
     try:
-        return ModelSpecification.model_validate({"name": name, **members})
+        return kind.model_validate({"name": name, **members})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         member = ".".join(str(part) for part in first["loc"]) or "entry"

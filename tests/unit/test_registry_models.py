@@ -13,7 +13,7 @@ import torch
 
 from certd.errors import Conflict, DigestMismatch, NotFound, UnreadableInput
 from certd.models import (
-    ModelSpecification,
+    Specification,
     find_model,
     list_models,
     load_model,
@@ -51,7 +51,7 @@ def registry(tmp_path: Path) -> Path:
     return path
 
 
-def renamed(registry: Path, **members: Any) -> ModelSpecification:
+def renamed(registry: Path, **members: Any) -> Specification:
     """Return the registry's first model with other members."""
     return list_models(registry)[0].model_copy(update={"name": "second", **members})
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from certd.datasets.extras import import_extra
-from certd.errors import ModelError
+from certd.errors import ModelError, OutOfMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FLAT, IMAGES = 2, 4
 """Axes of an input that takes rows of pixels, and of one that takes images."""
+NO_ROOM = "Failed to allocate memory"
+"""What onnxruntime says, in words alone, where memory ran out."""
 
 
 class OnnxNetwork(nn.Module):
@@ -53,7 +55,8 @@ class OnnxNetwork(nn.Module):
         """Return logits ``[image, class]`` of normalised images ``[image, channel, height, width]``.
 
         Raises:
-            ModelError: If the graph takes images of another shape.
+            ModelError: If the graph takes images of another shape, or fails on these.
+            OutOfMemory: If it finds no memory for so many.
         """
         pixels = images.detach().to("cpu", torch.float32).contiguous().numpy()
         fed = self._as_declared(pixels)
@@ -62,9 +65,10 @@ class OnnxNetwork(nn.Module):
                 self._session.run(None, {self._input: batch})[0][:real] for batch, real in self._batches(fed)
             ]
         except self._errors as error:
-            raise ModelError(
-                f"{self._name} does not run on {tuple(images.shape)} images: {error}."
-            ) from error
+            shape = tuple(images.shape)
+            if NO_ROOM in str(error):
+                raise OutOfMemory(f"{self._name} finds no memory for a batch of shape {shape}.") from error
+            raise ModelError(f"{self._name} does not run on {shape} images: {error}.") from error
         return torch.from_numpy(np.concatenate(logits)).to(images.device)
 
     def _as_declared(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,64 @@
+"""A sweep over soups as one HTML page that loads nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from certd.reports.figures.soups import line_figure, selection_table, soup_table
+from certd.reports.printed import conditions
+from certd.reports.rendering import render_page
+from certd.reports.soup_report import WINNERS_CURSE
+
+if TYPE_CHECKING:
+    from certd.reports.soup_report import SoupReport
+
+HEAT_ROWS = 10
+CELL = 88.0
+
+
+def soup_page(report: SoupReport) -> str:
+    """Return a sweep as a page: figures, what the best are made of, all soups, what choosing costs."""
+    figure = line_figure(report)
+    return render_page(
+        "soups.html.j2",
+        title=f"Soups of {', '.join(report.ingredients)}",
+        conditions=conditions(next(iter(report.rows[0].results.values()))),
+        warning=WINNERS_CURSE,
+        threats=[threat.title for threat in report.threats],
+        figures=() if figure is None else (figure,),
+        ternary=_ternary(report),
+        heat=_heat(report),
+        ingredients=report.ingredients,
+        table=soup_table(report),
+        selection=selection_table(report),
+    )
+
+
+def _heat(report: SoupReport) -> list[tuple[str, list[tuple[str, int, bool]]]]:
+    """Return the best soups with their weights: the words, how strong the shade is in percent, the sign."""
+    best = report.best(HEAT_ROWS)
+    most = max((abs(weight) for row in best for weight in row.weights or ()), default=1) or 1
+    return [
+        (f"{100 * report.score(row)[0]:.1f} %",
+         [(f"{weight / report.units:g}", round(70 * abs(weight) / most), weight < 0)
+          for weight in row.weights or ()])
+        for row in best
+    ]  # fmt: skip
+
+
+def _ternary(report: SoupReport) -> list[tuple[float, float, str, int, str]]:
+    """Return a dot a soup of three models: place, share in words, shade in percent, weights; else nothing."""
+    soups = [row for row in report.rows if row.weights is not None]
+    if len(report.ingredients) != 3 or not soups:
+        return []
+    scores = [report.score(row)[0] for row in soups]
+    low, high = min(scores), max(scores)
+    found = []
+    for row, score in zip(soups, scores, strict=True):
+        _, right, top = (weight / report.units for weight in row.weights or (0, 0, 0))
+        shade = 100 if high == low else round(10 + 90 * (score - low) / (high - low))
+        said = ", ".join(f"{weight / report.units:g}" for weight in row.weights or ())
+        found.append(
+            (5 * CELL * (right + top / 2), 5 * CELL * 0.866 * (1 - top), f"{100 * score:.0f}", shade, said)
+        )
+    return found

@@ -1,0 +1,218 @@
+"""A sweep: every soup of a grid certified on the same images with the same noise, kept in one folder."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from certd.errors import Conflict, InvalidParameter, UnreadableInput
+from certd.models.mixing import Reference
+from certd.models.soup_family import ENSEMBLE
+from certd.models.soups import NegativeVariance
+from certd.smoothing.certifier import Certifier
+from certd.smoothing.request import parse_request
+from certd.smoothing.run import Run, read_run, write_run
+from certd.smoothing.settling import settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from certd.datasets import Dataset
+    from certd.models import BaseClassifier
+    from certd.models.soup_family import SoupFamily
+
+MOST_SOUPS = 2_000
+QUESTION = "sweep.json"
+
+
+class SoupSweep(BaseModel):
+    """The question of a sweep, whole; two equal ones give equal counts.
+
+    Attributes:
+        ingredients: Pinned references.
+        units: Steps of one whole.
+        grid: Weights of each soup in steps, in the order of their numbers.
+        dataset: Name of the data set.
+        image_ids: Its images that are certified, in order.
+        sigmas: Noise levels; each soup is certified under each.
+        seed: Of the noise, one for all soups: the same image sees the same noise in every soup, so soups
+            differ by their weights alone, and equal soups get equal counts.
+        options: Plan, budget and arithmetic, under the names of a certification request.
+        calibration: Data set, images, noise and batch of estimated statistics; None averages them.
+        ensemble: Whether the ensemble of the ingredients is certified beside them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ingredients: tuple[Reference, ...]
+    units: Annotated[int, Field(ge=1)]
+    grid: tuple[tuple[int, ...], ...] = Field(min_length=1, max_length=MOST_SOUPS)
+    dataset: str
+    image_ids: tuple[int, ...] = Field(min_length=1)
+    sigmas: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1)
+    seed: int
+    options: dict[str, Any]
+    calibration: dict[str, Any] | None = None
+    ensemble: bool = False
+
+    @model_validator(mode="after")
+    def _nothing_twice(self) -> Self:
+        if len(set(self.grid)) != len(self.grid) or len(set(self.sigmas)) != len(self.sigmas):
+            raise ValueError("a soup and a noise level stand once in a sweep")
+        return self
+
+    @property
+    def members(self) -> tuple[int | Literal["ensemble"], ...]:
+        """Return the numbers of the soups, then the ensemble if it takes part."""
+        return (*range(len(self.grid)), *((ENSEMBLE,) if self.ensemble else ()))
+
+    def name(self, member: int | str) -> str:
+        """Return what a member is called: its weights, such as ``soup-m0.4-1.4``, m for minus."""
+        if isinstance(member, str):
+            return member
+        weights = (f"{weight / self.units:g}".replace("-", "m") for weight in self.grid[member])
+        return f"soup-{'-'.join(weights)}"
+
+
+class SweepFolder:
+    """Where a sweep lies: its question, one run a soup and noise level, and estimated statistics.
+
+    A run is written whole or not at all, so a sweep that was stopped goes on with the first soup that is not
+    there, and the end is the same as if it had not been stopped.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def begin(self, sweep: SoupSweep) -> None:
+        """Write the question down, or make sure that the folder holds the same one.
+
+        Raises:
+            Conflict: If it holds another sweep.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        text, file = sweep.model_dump_json(indent=1) + "\n", self.path / QUESTION
+        if file.exists() and file.read_text() != text:
+            raise Conflict(f"{self.path} holds another sweep; choose another folder.")
+        file.write_text(text)
+
+    def question(self) -> SoupSweep:
+        """Return the question.
+
+        Raises:
+            UnreadableInput: If the folder holds no sweep.
+        """
+        try:
+            return SoupSweep.model_validate_json((self.path / QUESTION).read_bytes())
+        except (OSError, ValueError) as error:
+            raise UnreadableInput(f"{self.path} holds no sweep that can be read.") from error
+
+    def read(self, member: int | str, sigma: float) -> Run | None:
+        """Return one member's run, or None if it is not there yet."""
+        try:
+            with self._run(member, sigma).open("rb") as stream:
+                return read_run(stream)
+        except FileNotFoundError:
+            return None
+
+    def write(self, member: int | str, sigma: float, run: Run) -> None:
+        """Store one member's run."""
+        path = self._run(member, sigma)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        with draft.open("wb") as stream:
+            write_run(stream, run)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+
+    def refuse(self, member: int | str, why: str) -> None:
+        """Note that a member is no network, and why."""
+        (self.path / f"{member}.refused").write_text(why + "\n")
+
+    def refused(self, member: int | str) -> str | None:
+        """Return why a member is no network; None if it is one, or nobody has looked yet."""
+        file = self.path / f"{member}.refused"
+        return file.read_text().strip() if file.exists() else None
+
+    def _run(self, member: int | str, sigma: float) -> Path:
+        return self.path / f"{member:05d}-{sigma:g}.parquet" if isinstance(member, int) else (
+            self.path / f"{member}-{sigma:g}.parquet"
+        )  # fmt: skip
+
+
+def run_sweep(
+    sweep: SoupSweep,
+    folder: SweepFolder,
+    family: SoupFamily,
+    images: Dataset,
+    on_images: Callable[[int], None] | None = None,
+) -> None:
+    """Certify every member of a sweep that is not there yet.
+
+    Args:
+        sweep: The question; ``images`` are those that it names.
+        folder: Where the runs go.
+        family: The ingredients.
+        images: Labelled.
+        on_images: Called with the number of images just done; may raise to stop.
+
+    Raises:
+        InvalidParameter: If a soup cannot be cooked, or the images are not those of the sweep.
+    """
+    if images.labels is None or tuple(int(each) for each in images.image_ids) != sweep.image_ids:
+        raise InvalidParameter("A sweep needs the labelled images that it names, in their order.")
+    require_no_calibration(sweep, images)
+    folder.begin(sweep)
+    for member in sweep.members:
+        missing = [sigma for sigma in sweep.sigmas if folder.read(member, sigma) is None]
+        if on_images is not None:
+            on_images((len(sweep.sigmas) - len(missing)) * len(images))
+        if not missing or folder.refused(member):
+            continue
+        try:
+            classifier = _member(sweep, family, member)
+        except NegativeVariance as error:
+            folder.refuse(member, error.message)
+            if on_images is not None:
+                on_images(len(missing) * len(images))
+            continue
+        for sigma in missing:
+            folder.write(member, sigma, _certify(sweep, classifier, sigma, images))
+            if on_images is not None:
+                on_images(len(images))
+
+
+def require_no_calibration(sweep: SoupSweep, images: Dataset) -> None:
+    """Refuse to certify images on which statistics were estimated: the network was fitted to them.
+
+    Raises:
+        InvalidParameter: If one of them is among ``images``.
+    """
+    told = sweep.calibration
+    if told is None or told["dataset"] != images.name:
+        return
+    shared = set(told["image_ids"]) & {int(each) for each in images.image_ids}
+    if shared:
+        raise InvalidParameter(
+            f"{len(shared)} images were used for calibration, such as {min(shared)}; certify others."
+        )
+
+
+def _member(sweep: SoupSweep, family: SoupFamily, member: int | str) -> BaseClassifier:
+    if isinstance(member, str):
+        return family.ensemble()
+    return family.cook(sweep.name(member), sweep.grid[member], sweep.units).classifier
+
+
+def _certify(sweep: SoupSweep, classifier: BaseClassifier, sigma: float, images: Dataset) -> Run:
+    asked = {**sweep.options, "model": classifier.name, "sigma": sigma, "seed": sweep.seed}
+    certification = parse_request(asked).resolve(classifier.reference, labelled=True)
+    certifier = Certifier(classifier, settle(classifier, certification, len(images)))
+    made = certifier.certify(images.images, images.image_ids, images.labels)
+    return Run(certifier.manifest(sweep.dataset, images.image_ids), tuple(made))
