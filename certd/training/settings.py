@@ -16,9 +16,10 @@ class TrainingSettings(BaseModel):
 
     Attributes:
         epochs: Passes over the data.
-        batch_size: Images a step.
+        batch_size: Noisy copies a step: with m draws an image, a step takes ``batch_size // m`` images.
         learning_rate: Of SGD at the start.
-        momentum: Of SGD, Nesterov's.
+        momentum: Of SGD.
+        nesterov: Whether the momentum is Nesterov's.
         weight_decay: L2 penalty.
         schedule: ``cosine`` falls to 0 over the epochs; ``step`` falls tenfold after each third of them;
             ``constant`` stays.
@@ -32,6 +33,7 @@ class TrainingSettings(BaseModel):
     batch_size: Count = 128
     learning_rate: Rate = 0.05
     momentum: Share = 0.9
+    nesterov: bool = True
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5e-4
     schedule: Literal["cosine", "step", "constant"] = "cosine"
     augment: Literal["none", "crop-flip"] = "none"

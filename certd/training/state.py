@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from certd.training.served import ServedImages
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingState:
@@ -27,17 +29,26 @@ class TrainingState:
         epoch: Epochs that are done.
         weights: State of the network.
         optimizer: State of the optimizer.
+        served: Which images are left and how often each is served; empty while that is all of them.
     """
 
     run: str
     epoch: int
     weights: dict[str, Any]
     optimizer: dict[str, Any]
+    served: dict[str, torch.Tensor]
 
     @classmethod
-    def of(cls, run: str, epoch: int, network: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState:
+    def of(
+        cls,
+        run: str,
+        epoch: int,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        served: ServedImages,
+    ) -> TrainingState:
         """Take the state of a run between two epochs."""
-        return cls(run, epoch, network.state_dict(), optimizer.state_dict())
+        return cls(run, epoch, network.state_dict(), optimizer.state_dict(), served.members())
 
     def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Put a network and its optimizer into this state."""
@@ -53,6 +64,7 @@ class TrainingState:
                 "epoch": self.epoch,
                 "weights": dict(self.weights),
                 "optimizer": self.optimizer,
+                "served": self.served,
             },
             stream,
         )
@@ -72,8 +84,8 @@ class TrainingState:
             InvalidParameter: If it belongs to another run.
         """
         try:
-            members = torch.load(path, weights_only=True)
-            state = cls(members["run"], members["epoch"], members["weights"], members["optimizer"])
+            members = torch.load(path, weights_only=True, map_location="cpu")
+            state = cls(**{name: members[name] for name in cls.__dataclass_fields__})
         except (RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
             raise ModelError(f"{path.name} is no intact training state: {error}.") from error
         if state.run != run:
