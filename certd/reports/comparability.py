@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from certd.reports.results import Results
 
+OF_THE_MODEL = {"mixture", "mixture_of", "mixture_bounds"}
+"""Settings that say what a model is: models are what is compared."""
+
 
 def differences(first: Results, second: Results) -> tuple[str, ...]:
     """Return the conditions in which two runs differ, as phrases; empty when their numbers can be compared.
@@ -20,7 +23,7 @@ def differences(first: Results, second: Results) -> tuple[str, ...]:
     Sigma, budget, alpha, noise, norm, arithmetic, plan and its options, data set and images must agree. The
     models may differ: they are what is compared.
     """
-    names = sorted(first.settings.keys() | second.settings.keys())
+    names = sorted((first.settings.keys() | second.settings.keys()) - OF_THE_MODEL)
     found = [
         f"{name}: {first.settings.get(name, 'none')} against {second.settings.get(name, 'none')}"
         for name in names

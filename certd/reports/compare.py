@@ -13,6 +13,7 @@ from certd.reports.budget import order_flips
 from certd.reports.classes import hard_images_lost
 from certd.reports.comparability import require_comparable
 from certd.reports.dominance import order_of_curves
+from certd.reports.hardness import by_hardness
 from certd.reports.pa_distribution import CURVE_GRID, correct_share_curve
 from certd.reports.paired import mcnemar_at, paired_difference
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from certd.reports.classes import HardImages
     from certd.reports.dominance import Order
+    from certd.reports.hardness import HardnessBand
     from certd.reports.paired import McNemar, PairedDifference
     from certd.reports.results import Results
 
@@ -39,19 +41,23 @@ class Comparison:
             every number. Empty when the runs are comparable.
         shares: Order of the curves S(x).
         accuracy: Order of the curves of certified accuracy.
+        averages: ACR of both runs over the images compared.
         average_radius: Paired difference of the credited radii.
         mcnemar: Tests at declared radii, each at its own level.
         flips: Budgets at which the order by expected ACR turns over; None where counts do not say.
         hard_images: Images lost and gained by class, from the first run to the second.
+        hardness: The difference of the averages, split by how hard each image was for the first run.
     """
 
     marks: tuple[str, ...]
     shares: Order
     accuracy: Order
+    averages: tuple[float, float]
     average_radius: PairedDifference
     mcnemar: tuple[McNemar, ...]
     flips: tuple[int, ...] | None
     hard_images: tuple[HardImages, ...]
+    hardness: tuple[HardnessBand, ...]
 
 
 def compare(
@@ -84,10 +90,12 @@ def compare(
         marks=marks,
         shares=order_of_curves(CURVE_GRID, _curve(first, mine), _curve(second, theirs)),
         accuracy=_order_of_accuracy(ours, others),
+        averages=(float(ours.mean()), float(others.mean())),
         average_radius=paired_difference(ours, others),
         mcnemar=tuple(mcnemar_at(max(radius, LEAST_POSITIVE), ours, others) for radius in radii),
         flips=_flips(first, second, mine, theirs),
         hard_images=_hard_images(first, second, mine, theirs),
+        hardness=by_hardness((first.label_counts / first.draws)[mine], ours, others),
     )
 
 

@@ -10,6 +10,7 @@ from certd.reports.compare import Comparison, compare
 from certd.reports.figures.distribution import names_of
 from certd.reports.figures.figure import Table
 from certd.reports.figures.overlay import overlay
+from certd.reports.hardness import hidden_trade
 from certd.reports.headline import runs_table
 from certd.reports.printed import ceiled, conditions, floored
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from certd.reports.results import Results
 
 MOST_LISTED = 6
+SIGNIFICANCE = 0.05
+"""Level of McNemar's test at radius 0 at which a finding is worth a sentence at the top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,17 @@ class RunComparison:
         conditions: Those of the first run.
         marks: Conditions in which runs differ although the comparison was forced.
         pairs: Each other run's comparison with the first.
+        findings: Sentences on larger averages that certify fewer images, where chance does not explain how
+            many fewer; to be read first.
         tables: What they say, printed.
-        figures: S(x) and certified accuracy, one curve a run.
+        figures: The pA distribution, S(x) and certified accuracy, one curve a run.
     """
 
     names: tuple[str, ...]
     conditions: str
     marks: tuple[str, ...]
     pairs: tuple[Comparison, ...]
+    findings: tuple[str, ...]
     tables: tuple[TitledTable, ...]
     figures: tuple[Figure, ...]
 
@@ -58,6 +64,7 @@ class RunComparison:
             "runs": list(self.names),
             "conditions": self.conditions,
             "marks": list(self.marks),
+            "findings": list(self.findings),
             "against_first": [
                 {"run": name, **asdict(pair)} for name, pair in zip(self.names[1:], self.pairs, strict=True)
             ],
@@ -84,7 +91,13 @@ def compare_runs(runs: Sequence[Results], *, force: bool = False) -> RunComparis
     tables = [TitledTable("The runs", _overview(runs, names))]
     for name, pair in zip(names[1:], pairs, strict=True):
         tables += _pair_tables(names[0], name, pair)
-    return RunComparison(names, conditions(runs[0]), marks, pairs, tuple(tables), figures)
+    trades = [
+        hidden_trade(pair.hardness, pair.averages, (names[0], name))
+        for name, pair in zip(names[1:], pairs, strict=True)
+        if pair.mcnemar[0].p_value < SIGNIFICANCE
+    ]
+    findings = tuple(trade for trade in trades if trade is not None)
+    return RunComparison(names, conditions(runs[0]), marks, pairs, findings, tuple(tables), figures)
 
 
 def _overview(runs: Sequence[Results], names: Sequence[str]) -> Table:
@@ -112,7 +125,19 @@ def _pair_tables(first: str, second: str, pair: Comparison) -> list[TitledTable]
         for test in pair.mcnemar
     )  # fmt: skip
     hard = tuple((str(row.label), str(row.lost), str(row.gained)) for row in pair.hard_images)
+    bands = tuple(
+        (f"{'from' if not band.above else 'above'} {band.above:g} to {band.up_to:g}", str(band.images),
+         str(band.certified_first), str(band.certified_second), f"{band.difference:+.4f}")
+        for band in pair.hardness
+    )  # fmt: skip
     return [
+        TitledTable(
+            f"{second} against {first}: who pays, by k / n of the label in {first}",
+            Table(
+                ("k / n", "images", f"certified by {first}", f"certified by {second}", "adds to ACR"), bands
+            ),
+            ("Certified: for the label, at radius 0. The last column sums to the difference of the ACRs.",),
+        ),
         TitledTable(
             f"{second} against {first}: images certified by one alone",
             Table(("radius", f"{first} alone", f"{second} alone", "McNemar p"), tests),

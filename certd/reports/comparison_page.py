@@ -19,6 +19,7 @@ def comparison_page(comparison: RunComparison) -> str:
         else f"{len(comparison.names)} runs",
         conditions=comparison.conditions,
         marks=comparison.marks,
+        findings=comparison.findings,
         figures=comparison.figures,
         tables=comparison.tables,
     )

@@ -60,7 +60,7 @@ def average_with_defects(results: Results) -> Table:
         )
         for least in EASY
     ]
-    return Table(("", "value"), tuple(rows))
+    return Table(("quantity", "value"), tuple(rows))
 
 
 def runs_table(runs: Sequence[Results], radii: Sequence[float] | None = None) -> Table:

@@ -84,6 +84,13 @@ WORKS = {
   eprint = {1912.09899},
   archivePrefix = {arXiv}
 }""",
+    "bai2023": """@misc{bai2023,
+  title = {Improving the Accuracy-Robustness Trade-off of Classifiers via Adaptive Smoothing},
+  author = {Bai, Yatong and Anderson, Brendon G. and Kim, Aerin and Sojoudi, Somayeh},
+  year = {2023},
+  eprint = {2301.12554},
+  archivePrefix = {arXiv}
+}""",
 }
 
 ARITHMETIC = {"quantized": "drawn on the grid of pixel values", "float": "added in floating point"}
@@ -109,6 +116,11 @@ def methods_sentence(results: Results) -> str:
         f"{NOISE[settings['noise']]} noise of level {settings['sigma']:g} in units of pixels in [0, 1], "
         f"{ARITHMETIC[settings['arithmetic']]}; {_procedure(settings)}{_risk(results.alpha)}. "
         f"The largest {settings['norm']} radius that this could certify is {floored(results.max_radius)}."
+        + (
+            f" The model is a mixture (Bai et al., 2023), {settings['mixture_of']}."
+            if "mixture_of" in settings
+            else ""
+        )
     )
 
 
@@ -143,5 +155,6 @@ def _keys(settings: Mapping[str, Any]) -> list[str]:
         "yang2020": settings["noise"] in {"laplace", "uniform"},
         "levine2021": settings["noise"] == "splitting",
         "jia2020": settings.get("top_k", 1) > 1,
+        "bai2023": "mixture" in settings,
     }
     return [key for key, needed in used.items() if needed]

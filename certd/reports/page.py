@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from certd.reports.confidence import confidence_report
+from certd.reports.confidence_tables import calibration_table, detection_table, gaps_table
 from certd.reports.figures import gallery
 from certd.reports.guarantees import guarantees
 from certd.reports.headline import accuracies, average_with_defects
@@ -37,6 +39,9 @@ TITLES = {
     "What is certified": ("certified-accuracy", "radius-histogram", "by-class"),
     "The average certified radius, and what it hides": ("acr-by-budget", "sensitivity", "lorenz"),
 }
+
+
+CONFIDENCE = ("How sure the classifier is", ("reliability", "confidence-density", "risk-coverage"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ def page_of_log(results: Results) -> str:
 def _page(
     results: Results, promise: str, statements: Sequence[Mapping[str, Any]], manifest: str | None
 ) -> str:
+    sure = confidence_report(results)
     return render_page(
         "report.html.j2",
         title=_title(results),
@@ -79,9 +85,9 @@ def _page(
         partial="" if results.complete else images_of(results),
         methods=methods_sentence(results),
         promise=promise,
-        warnings=warnings_of(results),
+        warnings=[*warnings_of(results), *([] if sure is None else sure.warnings)],
         headline=() if results.labels is None else (accuracies(results),),
-        sections=_sections(results),
+        sections=sections_of(results),
         guarantees=[_printed(statement) for statement in statements],
         bibliography=bibliography(results),
         manifest=manifest,
@@ -94,7 +100,8 @@ def _title(results: Results) -> str:
     return f"{model} on {results.dataset}" if results.dataset else model
 
 
-def _sections(results: Results) -> list[Section]:
+def sections_of(results: Results) -> list[Section]:
+    """Return the parts of the page, the pA distribution first; without labels the last one is left out."""
     figures = {figure.name: figure for figure in gallery(results)}
     sections = [
         Section(title, tuple(figures[name] for name in names if name in figures), ())
@@ -103,7 +110,13 @@ def _sections(results: Results) -> list[Section]:
     if results.labels is None:
         return sections[:-1]
     average = sections[-1]
-    return [*sections[:-1], Section(average.title, average.figures, (average_with_defects(results),))]
+    averages = Section(average.title, average.figures, (average_with_defects(results),))
+    sure = confidence_report(results)
+    if sure is None:
+        return [*sections[:-1], averages]
+    title, names = CONFIDENCE
+    tables = (calibration_table(sure), gaps_table(sure), detection_table(sure))
+    return [*sections[:-1], averages, Section(title, tuple(figures[name] for name in names), tables)]
 
 
 def _printed(statement: Mapping[str, Any]) -> dict[str, str]:

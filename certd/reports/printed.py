@@ -42,4 +42,5 @@ def conditions(results: Results) -> str:
     return (
         f"{NOISE[settings['noise']]} noise, sigma = {settings['sigma']:g}, {settings['norm']} · "
         f"plan {settings['plan']}, {draws}, alpha = {results.alpha:g} · {images_of(results)}"
+        + (f" · {settings['mixture']}" if "mixture" in settings else "")
     )

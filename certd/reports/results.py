@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from certd.errors import InvalidParameter
+from certd.reports.softmax import joined_softmax, softmax_record
 from certd.smoothing.draws import Phase
 from certd.statistics import stage_schedule
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from certd.reports.softmax import SoftmaxRecord
     from certd.smoothing.guarantee import Guarantee
     from certd.smoothing.plans import AnyPlan
     from certd.smoothing.run import Run
@@ -46,6 +48,7 @@ class Results:
         draws: Counted draws, int64[image].
         voted_classes: The class that most estimation draws voted for, int64[image]; None where it is unknown.
         total_draws: Draws spent on all images, every phase counted; None where it is unknown.
+        softmax: How sure the base classifier was; None where the run did not record it.
         recovered: Whether counts were inferred from printed radii; those of wrong and abstained images are
             then unknown and given as 0.
     """
@@ -68,6 +71,7 @@ class Results:
     draws: NDArray[np.int64]
     voted_classes: NDArray[np.int64] | None = None
     total_draws: int | None = None
+    softmax: SoftmaxRecord | None = None
     recovered: bool = False
 
     def __post_init__(self) -> None:
@@ -114,7 +118,13 @@ class Results:
         """Return whether these counts say what another budget of the one-sided fixed plan would give."""
         settings = self.settings
         hard = settings.get("votes", "hard") == "hard" and settings.get("top_k", 1) == 1
-        return self.labels is not None and self.alpha > 0 and hard and settings["plan"] != "predict"
+        usual = hard and settings["plan"] != "predict" and not self.smooths_then_mixes
+        return self.labels is not None and self.alpha > 0 and usual
+
+    @property
+    def smooths_then_mixes(self) -> bool:
+        """Return whether the counts are of a smoothed classifier that was mixed with another afterwards."""
+        return "mixture_bounds" in self.settings
 
 
 def results_of(run: Run) -> Results:
@@ -145,6 +155,7 @@ def results_of(run: Run) -> Results:
         draws=np.array([conclusion.draws for conclusion in conclusions], np.int64),
         voted_classes=_voted_classes(run),
         total_draws=sum(certificate.record.total_draws for certificate in run.certificates),
+        softmax=softmax_record(run.certificates),
     )
 
 
@@ -161,7 +172,8 @@ def joined(parts: Sequence[Results]) -> Results:
     }
     unlabelled: dict[str, Any] = {} if labelled else {"labels": None, "label_counts": None}
     total = sum(part.total_draws or 0 for part in parts)
-    return replace(parts[0], **unlabelled, **columns, total_draws=total)
+    softmax = joined_softmax([part.softmax for part in parts])
+    return replace(parts[0], **unlabelled, **columns, total_draws=total, softmax=softmax)
 
 
 _COLUMNS = ("image_ids", "top_classes", "certified", "radii", "top_counts", "draws", "voted_classes")

@@ -10,6 +10,7 @@ import numpy as np
 from certd.datasets.label_alignment import misaligned_labels
 from certd.reports.accuracy import certified_counts, image_sampling_interval, radius_grid
 from certd.reports.budget_curve import average_radius_by_budget, most_frequent_share
+from certd.reports.confidence import confidence_report
 from certd.reports.guarantees import guarantees
 from certd.reports.inequality import easy_share, uniform_easy_share
 from certd.reports.pa_distribution import correct_share_curve, histogram, quantiles
@@ -95,6 +96,7 @@ def numbers_of(results: Results) -> dict[str, Any]:
         "acr_by_budget": _by_budget(results),
         "trivial_baseline": _trivial_baseline(results),
         "easy_share": _easy_share(results),
+        "confidence": None if (found := confidence_report(results)) is None else found.as_json(),
     }
 
 

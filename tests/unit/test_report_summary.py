@@ -43,6 +43,7 @@ KEYS = {
     "acr_by_budget",
     "trivial_baseline",
     "easy_share",
+    "confidence",
     "total_draws",
     "guarantees",
     "warnings",

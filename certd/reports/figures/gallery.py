@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from certd.reports.figures.average import budget_figure, lorenz_figure, sensitivity_figure
 from certd.reports.figures.classes import class_figure
+from certd.reports.figures.confidence import confidence_figures
 from certd.reports.figures.distribution import pa_cumulative, pa_histogram, probit_share_curve, share_curve
 from certd.reports.figures.radius import accuracy_curve, radius_histogram
 
@@ -28,4 +29,5 @@ def gallery(results: Results) -> tuple[Figure, ...]:
             class_figure(results),
         )
         figures += [figure for figure in found if figure is not None]
+        figures += confidence_figures(results)
     return tuple(figures)

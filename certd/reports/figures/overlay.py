@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from certd.reports.comparability import require_comparable
 from certd.reports.figures.distribution import share_curve
+from certd.reports.figures.label_shares import label_share_curves
 from certd.reports.figures.radius import accuracy_curve
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def overlay(*runs: Results, force: bool = False) -> tuple[Figure, ...]:
-    """Return S(x) and certified accuracy with one curve a run.
+    """Return the pA distribution, S(x) and certified accuracy with one curve a run.
 
     Args:
         runs: Two or more labelled runs.
@@ -25,4 +26,5 @@ def overlay(*runs: Results, force: bool = False) -> tuple[Figure, ...]:
         InvalidParameter: If conditions differ and ``force`` is not given.
     """
     marks = require_comparable(runs, force=force)
-    return tuple(replace(figure, marks=marks) for figure in (share_curve(*runs), accuracy_curve(*runs)))
+    drawn = (label_share_curves(*runs), share_curve(*runs), accuracy_curve(*runs))
+    return tuple(replace(figure, marks=marks) for figure in drawn)

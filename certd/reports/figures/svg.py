@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from itertools import count
 from typing import TYPE_CHECKING
 
 from certd.reports.figures.scale import Scale
@@ -18,7 +17,11 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 680, 420
 LEFT, RIGHT, TOP, BOTTOM = 64, 20, 84, 52
 LETTER = 6.6
+NARROW_LETTER = 6.1
+BETWEEN = " · "
 KEY = 30
+LINE = 18
+"""Height of a further line of conditions or of the legend."""
 
 
 def render_svg(figure: Figure) -> str:
@@ -32,27 +35,46 @@ def render_svg(figure: Figure) -> str:
         text.
     """
     x, y = Scale(figure.x, LEFT, WIDTH - RIGHT), Scale(figure.y, HEIGHT - BOTTOM, TOP)
-    parts = [*_head(figure), *_axes(figure, x, y), *_marks(figure, x, y), *_legend(figure), "</svg>"]
+    lines, rows = _lines(_words(figure)), _legend_rows(figure)
+    lower = LINE * (len(lines) - 1 + max(len(rows) - 1, 0))
+    plot = [*_axes(figure, x, y), *_marks(figure, x, y)]
+    if lower:
+        plot = [f'<g transform="translate(0 {lower})">', *plot, "</g>"]
+    legend = _legend(rows, LINE * (len(lines) - 1))
+    parts = [*_head(figure, lines, HEIGHT + lower), *plot, *legend, "</svg>"]
     return "\n".join(parts) + "\n"
 
 
-def _head(figure: Figure) -> Iterator[str]:
+def _head(figure: Figure, lines: list[str], height: int) -> Iterator[str]:
     name = escape(figure.name)
     yield (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="certd-figure" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="certd-figure" viewBox="0 0 {WIDTH} {height}" '
         f'role="img" aria-labelledby="{name}-title {name}-desc">'
     )
     yield f'<title id="{name}-title">{escape(figure.title)}</title>'
     yield f'<desc id="{name}-desc">{escape(figure.summary)}</desc>'
     yield f"<style>{STYLE}</style>"
-    yield f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}"/>'
+    yield f'<rect class="paper" width="{WIDTH}" height="{height}"/>'
     yield f'<text class="heading" x="{LEFT}" y="24">{escape(figure.title)}</text>'
-    kind, words = ("mark", _marked(figure)) if figure.marks else ("quiet", figure.conditions)
-    yield f'<text class="{kind}" x="{LEFT}" y="44">{escape(words)}</text>'
+    kind = "mark" if figure.marks else "quiet"
+    for number, words in enumerate(lines):
+        yield f'<text class="{kind}" x="{LEFT}" y="{44 + LINE * number}">{escape(words)}</text>'
 
 
-def _marked(figure: Figure) -> str:
-    return f"NOT COMPARABLE: {'; '.join(figure.marks)}"
+def _words(figure: Figure) -> str:
+    return f"NOT COMPARABLE: {'; '.join(figure.marks)}" if figure.marks else figure.conditions
+
+
+def _lines(words: str) -> list[str]:
+    """Break conditions between their parts where they are wider than the figure."""
+    lines = [""]
+    for part in words.split(BETWEEN):
+        joined = f"{lines[-1]}{BETWEEN}{part}" if lines[-1] else part
+        if len(joined) * NARROW_LETTER <= WIDTH - LEFT or not lines[-1]:
+            lines[-1] = joined
+        else:
+            lines.append(part)
+    return lines
 
 
 def _axes(figure: Figure, x: Scale, y: Scale) -> Iterator[str]:
@@ -110,14 +132,30 @@ def _rule(at: float, label: str, x: Scale, y: Scale) -> Iterator[str]:
     )
 
 
-def _legend(figure: Figure) -> Iterator[str]:
-    """Name what is drawn, in one row; a single group of bars needs no name."""
-    if len(figure.lines) + len(figure.bands) + len(figure.bars) < 2:
-        return
-    place = float(LEFT)
-    numbers = count()
+def _legend_rows(figure: Figure) -> list[list[tuple[int, float, Line | Band | Bars]]]:
+    """Place the names of what is drawn, in as many rows as they take; one group of bars needs no name.
+
+    Returns:
+        Rows of the mark's number, the place of its key, and the mark.
+    """
     marks: tuple[Line | Band | Bars, ...] = (*figure.bars, *figure.lines, *figure.bands)
-    for mark in marks:
-        yield legend_key(mark, next(numbers), place, 64)
-        yield f'<text class="tick" x="{place + KEY:.1f}" y="68">{escape(mark.name)}</text>'
-        place += KEY + LETTER * len(mark.name) + 22
+    if len(marks) < 2:
+        return []
+    rows: list[list[tuple[int, float, Line | Band | Bars]]] = [[]]
+    place = float(LEFT)
+    for number, mark in enumerate(marks):
+        width = KEY + LETTER * len(mark.name)
+        if rows[-1] and place + width > WIDTH:
+            rows.append([])
+            place = float(LEFT)
+        rows[-1].append((number, place, mark))
+        place += width + 22
+    return rows
+
+
+def _legend(rows: list[list[tuple[int, float, Line | Band | Bars]]], lower: int) -> Iterator[str]:
+    for row, marks in enumerate(rows):
+        y = 64 + lower + LINE * row
+        for number, place, mark in marks:
+            yield legend_key(mark, number, place, y)
+            yield f'<text class="tick" x="{place + KEY:.1f}" y="{y + 4}">{escape(mark.name)}</text>'
