@@ -43,9 +43,9 @@ async def read_submission(request: Request, services: Services) -> AsyncIterator
     if kind == JSON:
         yield Submission(parse_job_request(await request.body()), [], services, request.state.caller, key)
     elif kind == MULTIPART:
-        form = await _read_form(request, services.settings.max_images)
+        form = await read_form(request, services.settings.max_images)
         try:
-            files = [await _file(part) for part in form.getlist("images")]
+            files = [await file_of(part) for part in form.getlist("images")]
             options = parse_job_request(await _request_part(form))
             yield Submission(options, files, services, request.state.caller, key)
         finally:
@@ -78,9 +78,21 @@ def parse_job_request(text: bytes) -> JobRequest:
         raise invalid_parameter(error) from None
 
 
-async def _read_form(request: Request, max_images: int) -> FormData:
+async def read_form(request: Request, max_images: int, max_fields: int = 1) -> FormData:
+    """Read a multipart body; its files lie on disk until the form is closed.
+
+    Args:
+        request: Whose body.
+        max_images: Most files.
+        max_fields: Most other fields.
+
+    Raises:
+        InvalidParameter: If it is malformed or holds more.
+    """
     try:
-        return await request.form(max_files=max_images, max_fields=1, max_part_size=MAX_REQUEST_PART_BYTES)
+        return await request.form(
+            max_files=max_images, max_fields=max_fields, max_part_size=MAX_REQUEST_PART_BYTES
+        )
     except (MultiPartException, HTTPException) as error:
         raise InvalidParameter(
             f"The multipart body cannot be read: {getattr(error, 'message', None) or error}. "
@@ -98,7 +110,8 @@ async def _request_part(form: FormData) -> bytes:
     return await part.read() if isinstance(part, UploadFile) else part.encode()
 
 
-async def _file(part: UploadFile | str) -> UploadedFile:
+async def file_of(part: UploadFile | str) -> UploadedFile:
+    """Return a part that came as a file."""
     if isinstance(part, str):
         raise InvalidParameter("A part `images` is a text field; send it as a file, with a file name.")
     content = await part.read()

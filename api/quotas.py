@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from certd.access.refusals import QuotaExceeded
-from certd.errors import Gone, TooLarge, Unavailable
+from certd.errors import Gone, NotFound, TooLarge, Unavailable
 from certd.jobs import keys
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class DailyQuota:
         for job_id in self._storage.job_ids():
             try:
                 job = self._storage.read(job_id)
-            except Gone:
+            except (Gone, NotFound):
                 continue
             if job.created_at.date() < now.date():
                 break

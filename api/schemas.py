@@ -74,12 +74,59 @@ class JobPage(BaseModel):
 
 
 class CertificatePage(BaseModel):
-    """The certificates of the images finished so far, in the order of the job's images."""
+    """Certificates of the images finished so far, in the order of the job's images."""
 
     job_id: str
     images_requested: int
     images_finished: int
     certificates: list[dict[str, Any]]
+    next_page_token: str | None
+
+
+class ProspectView(BaseModel):
+    """What a budget of draws would prove of an image if its share of votes stayed as it is."""
+
+    draws: int
+    radius: float
+
+
+class ImageView(BaseModel):
+    """One image: what was counted, what that proves, and what more draws might."""
+
+    job_id: str
+    certificate: dict[str, Any]
+    prospects: list[ProspectView] | None = Field(
+        description="No certificates: the share of votes is taken to stay. None where counts do not say"
+    )
+    least_draws: int | None = Field(description="About what a certificate would take, on the same assumption")
+
+
+class WorkerView(BaseModel):
+    """A live worker."""
+
+    id: str
+    device: str
+    version: str | None
+    started_at: datetime
+    seen_at: datetime
+    busy: bool
+    job_id: str | None = Field(description="What it has in hand; None also where that is another owner's")
+    shard: int | None
+
+
+class QueueView(BaseModel):
+    """What waits in one queue; the rest of a job waits in storage."""
+
+    name: str
+    waiting: int
+    oldest_age_seconds: float
+
+
+class WorkersView(BaseModel):
+    """The workforce and its queues."""
+
+    workers: list[WorkerView]
+    queues: list[QueueView]
 
 
 class EstimateView(BaseModel):
@@ -104,6 +151,8 @@ class ModelView(BaseModel):
     input_shape: tuple[int, int, int]
     num_classes: int
     training_sigma: float | None
+    mixture: dict[str, Any] | None = Field(description="Of what the model is a mixture, and how; or None")
+    soup: dict[str, Any] | None = Field(description="Of what the model is an average, and how; or None")
 
 
 class ModelList(BaseModel):

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
+from api.ended_jobs import EndedJobs
 from api.quotas import Backpressure, DailyQuota
+from certd.access import KeyStore, Sessions
 from certd.access.owners import JobOwners
+from certd.datasets.cache import DatasetCache
 from certd.jobs import keys
 from certd.jobs.dispatch import Dispatcher
+from certd.jobs.finish import Finisher
+from certd.jobs.finished import FinishedRuns
 from certd.jobs.progress import ProgressBoard
 from certd.jobs.queue import ShardQueue, connect, make_broker
 from certd.jobs.storage import JobStorage
 from certd.jobs.uploads import UploadStore
+from certd.storage import open_store
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -33,23 +39,40 @@ class Services:
     redis: Redis
     board: ProgressBoard
     dispatcher: Dispatcher
+    finisher: Finisher
     owners: JobOwners
     quota: DailyQuota
     backpressure: Backpressure
     uploads: UploadStore
+    finished: FinishedRuns
+    sessions: Sessions
+    datasets: DatasetCache
+    ended: EndedJobs
 
     @classmethod
     def connect(cls, settings: Settings, redis_url: str) -> Services:
         """Open storage and queue; the server need not answer yet."""
-        storage = JobStorage(settings.data_dir)
+        store = open_store(settings.store)
+        storage = JobStorage(store)
         redis = connect(redis_url, RETRIES)
         queue = ShardQueue(make_broker(redis_url, settings.heartbeat_seconds))
-        dispatcher = Dispatcher(storage, redis, queue, 2 * settings.heartbeat_seconds)
-        quota = DailyQuota(redis, storage, settings.max_draws_per_day)
-        backpressure = Backpressure(lambda: len(storage.unfinished_ids()), settings.max_unfinished_jobs)
-        board, owners = ProgressBoard(redis), JobOwners(storage)
-        uploads = UploadStore(settings.data_dir)
-        return cls(settings, storage, redis, board, dispatcher, owners, quota, backpressure, uploads)
+        board = ProgressBoard(redis)
+        return cls(
+            settings=settings,
+            storage=storage,
+            redis=redis,
+            board=board,
+            dispatcher=Dispatcher(storage, redis, queue, 2 * settings.heartbeat_seconds),
+            finisher=Finisher(storage, board),
+            owners=JobOwners(storage),
+            quota=DailyQuota(redis, storage, settings.max_draws_per_day),
+            backpressure=Backpressure(lambda: len(storage.unfinished_ids()), settings.max_unfinished_jobs),
+            uploads=UploadStore(store),
+            finished=FinishedRuns(storage),
+            sessions=Sessions(KeyStore(settings.key_file), redis),
+            datasets=DatasetCache(settings.datasets),
+            ended=EndedJobs(),
+        )
 
     def draws_per_second(self, model: str) -> float | None:
         """Return the speed a model was last measured at, or None."""
@@ -57,7 +80,8 @@ class Services:
         return None if value is None else float(value)
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
+    # Not to wait for is cheaper than a thread.
     services: Services = request.app.state.services
     return services
 

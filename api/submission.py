@@ -8,23 +8,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from api.request_log import current_request_id
+from api.admission import admit
 from api.uploads import UploadedFile, decode_uploads
 from certd.datasets import load_dataset, to_labels
 from certd.datasets.decoding import DecodingLimits
-from certd.errors import InvalidParameter, NotFound, ShapeMismatch, TooLarge
+from certd.errors import InvalidParameter, NotFound, ShapeMismatch
 from certd.jobs.idempotency import promise
 from certd.jobs.inputs import Inputs
-from certd.jobs.job import Job, JobInputs, new_job_id, utc_now
-from certd.jobs.shards import cut
-from certd.models import ModelSpecification, find_model
-from certd.smoothing.guarantee import Guarantee
+from certd.jobs.job import new_job_id
+from certd.models import Specification, find_model, mixing_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from api.services import Services
     from certd.access import Caller
+    from certd.jobs.job import Job
     from certd.jobs.request import JobRequest
 
 
@@ -77,35 +76,20 @@ class Submission:
     def _create(self, job_id: str) -> Job:
         model = find_model(self.request.model, registry=self.services.settings.models)
         inputs = self._inputs(model)
-        certification = self.request.resolve(model.reference, labelled=inputs.labels is not None)
-        plan = certification.procedure
-        guarantee = Guarantee.of(certification.noise, certification.norm, model.input_shape)
-        plan.check(guarantee, model.num_classes)
-        self._check_budget(len(inputs) * plan.max_draws)
-        speed = self.services.draws_per_second(model.reference)
-        job = Job(
-            id=job_id,
-            created_at=utc_now(),
-            certification=certification,
-            inputs=JobInputs(
-                dataset=self.request.dataset,
-                num_images=len(inputs),
-                labelled=inputs.labels is not None,
-                sha256=inputs.sha256(),
-            ),
-            max_radius=plan.max_radius(guarantee),
-            shards=cut(len(inputs), plan.max_draws, speed, self.services.settings.shard_seconds),
-            owner=self.caller.owner,
-            request_id=current_request_id(),
-            tags=tuple(dict.fromkeys(self.request.tags)),
+        certification = self.request.resolve(
+            model.reference, labelled=inputs.labels is not None, mixing=mixing_of(model)
         )
-        self.services.backpressure.require_room()
-        with self.services.quota.charged(self.caller, job.max_draws):
-            self.services.storage.create(job, inputs)
-        self.services.dispatcher.dispatch(job)
-        return job
+        return admit(
+            self.services,
+            self.caller,
+            job_id,
+            certification,
+            inputs,
+            self.request.dataset,
+            self.request.tags,
+        )
 
-    def _inputs(self, model: ModelSpecification) -> Inputs:
+    def _inputs(self, model: Specification) -> Inputs:
         if [self.request.dataset is None, not self.files, self.request.upload is None].count(False) != 1:
             raise InvalidParameter(
                 "Send images in one way: files in multipart parts named `images`, the name of a data set as "
@@ -117,7 +101,7 @@ class Submission:
             raise InvalidParameter("The array holds no images; send at least one.", pointer="/images")
         return inputs
 
-    def _uploaded(self, model: ModelSpecification) -> Inputs:
+    def _uploaded(self, model: Specification) -> Inputs:
         limits = DecodingLimits(max_images=self.services.settings.max_images)
         images, labels = decode_uploads(self._files(), model, limits, self.request.layout)
         if self.request.labels is not None:
@@ -144,7 +128,7 @@ class Submission:
             )
         return np.array(asked, dtype=np.uint64)
 
-    def _named(self, model: ModelSpecification) -> Inputs:
+    def _named(self, model: Specification) -> Inputs:
         for name in ("labels", "image_ids"):
             if getattr(self.request, name) is not None:
                 raise InvalidParameter(
@@ -167,13 +151,3 @@ class Submission:
                 pointer="/dataset",
             )
         return Inputs(chosen.image_ids, None, chosen.labels)
-
-    def _check_budget(self, draws: int) -> None:
-        limit = self.services.settings.max_draws
-        if draws > limit:
-            raise TooLarge(
-                f"This job could cost {draws:,} noise draws; the limit is {limit:,}. "
-                "Send fewer images or ask for a smaller n.",
-                max_draws=limit,
-                draws_asked=draws,
-            )

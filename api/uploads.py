@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from certd.datasets import Layout
-    from certd.models import ModelSpecification
+    from certd.models import Specification
 
 NPY, ZIP = b"\x93NUMPY", b"PK"
 
@@ -30,7 +30,7 @@ class UploadedFile:
 
 
 def decode_uploads(
-    files: Sequence[UploadedFile], model: ModelSpecification, limits: DecodingLimits, layout: Layout | None
+    files: Sequence[UploadedFile], model: Specification, limits: DecodingLimits, layout: Layout | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None]:
     """Return images as ``model`` takes them, and the labels where an archive brought some.
 
@@ -54,7 +54,7 @@ def decode_uploads(
 
 
 def _decode_array(
-    file: UploadedFile, model: ModelSpecification, limits: DecodingLimits, layout: Layout | None
+    file: UploadedFile, model: Specification, limits: DecodingLimits, layout: Layout | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None]:
     labels = None
     if file.content.startswith(NPY):

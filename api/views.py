@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from api.ended_jobs import is_wanted
 from api.schemas import JobPage, JobView, Progress
-from certd.errors import Gone
+from certd.errors import Gone, NotFound
 from certd.jobs.job import JobStatus
+from certd.jobs.progress import JobProgress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from api.services import Services
     from certd.jobs.job import Job
@@ -22,7 +22,12 @@ def job_view(services: Services, job: Job) -> JobView:
     """Return a job with its state, progress and links."""
     outcome = services.storage.read_outcome(job.id)
     certification = job.certification
-    progress = services.board.job(job.id, job.inputs.num_images, certification.procedure.max_draws)
+    images = job.inputs.num_images
+    progress = (
+        JobProgress.ended(images, outcome.spent)
+        if outcome
+        else services.board.job(job.id, images, certification.procedure.max_draws)
+    )
     status = outcome.status if outcome else unfinished_status(services, job)
     return JobView(
         id=job.id,
@@ -53,33 +58,19 @@ def page_of_jobs(
     """
     page: list[JobView] = []
     for place, job_id in enumerate(job_ids):
+        if services.ended.rules_out(job_id, wanted):
+            continue
         try:
             job = services.storage.read(job_id)
             view = job_view(services, job)
-        except Gone:
+        except (Gone, NotFound):
             continue
-        if _is_wanted(view, wanted):
+        services.ended.remember(view)
+        if is_wanted(view, wanted):
             page.append(view)
         if len(page) == page_size and place + 1 < len(job_ids):
             return JobPage(jobs=page, next_page_token=job_id)
     return JobPage(jobs=page, next_page_token=None)
-
-
-def _is_wanted(view: JobView, wanted: Mapping[str, Any]) -> bool:
-    model = view.certification["model"]
-    after = wanted.get("created_after")
-    return (
-        wanted.get("status", view.status) == view.status
-        and wanted.get("model", model) in {model, model.partition("@")[0]}
-        and wanted.get("dataset", view.dataset) == view.dataset
-        and ("tag" not in wanted or wanted["tag"] in view.tags)
-        and (after is None or view.created_at > _aware(after))
-    )
-
-
-def _aware(instant: datetime) -> datetime:
-    """Return an instant with its zone; one that names none is taken for UTC."""
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def job_links(job_id: str) -> dict[str, str]:

@@ -36,6 +36,7 @@ class EmbeddedStack:
 
     def __init__(self, settings: Settings, num_workers: int) -> None:
         self._data_dir = settings.data_dir.resolve()
+        self._store = settings.store
         self._num_workers = num_workers
         self._lock: IO[str] | None = None
         self._own_server = settings.redis_url is None
@@ -96,6 +97,7 @@ class EmbeddedStack:
             **os.environ,
             "CERTD_REDIS_URL": self.redis_url,
             "CERTD_DATA_DIR": str(self._data_dir),
+            "CERTD_STORAGE": self._store,
         }
         return Child(f"worker-{index}", [sys.executable, "-m", "workers"], CHECKOUT, environment)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import HTMLResponse
 
 from api.routes.results import PAGE_POLICY
 from api.services import Provided, Services
@@ -27,7 +28,7 @@ def compare(services: Provided, jobs: Jobs, *, force: Force = False) -> dict[str
     return _compared(services, jobs, force=force).as_json()
 
 
-@router.get("/compare.html")
+@router.get("/compare.html", response_class=HTMLResponse)
 def compare_page(services: Provided, jobs: Jobs, *, force: Force = False) -> Response:
     """Return the comparison as one self-contained page."""
     page = comparison_page(_compared(services, jobs, force=force))

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from api.schemas import EstimateView
 from api.services import Provided
 from certd.jobs.request import EstimateRequest
-from certd.models import find_model
+from certd.models import find_model, mixing_of
 from certd.smoothing.estimate import estimate
 from certd.smoothing.guarantee import Guarantee
 
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/estimate", tags=["jobs"])
 def estimate_job(request: EstimateRequest, services: Provided) -> EstimateView:
     """Say what a job would cost and reach; settings that cannot certify are refused as on submission."""
     model = find_model(request.model, registry=services.settings.models)
-    certification = request.resolve(model.reference, labelled=request.labelled)
+    certification = request.resolve(model.reference, labelled=request.labelled, mixing=mixing_of(model))
     guarantee = Guarantee.of(certification.noise, certification.norm, model.input_shape)
     speed = services.draws_per_second(model.reference)
     expected = estimate(certification, guarantee, request.num_images, model.num_classes, speed)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from api.admission import rerun
 from api.auth import Authenticated, visible_job_ids
 from api.body import read_submission
 from api.preferences import entity_tag, matches, wait_seconds
@@ -18,7 +19,6 @@ from api.schemas import FinishedJob, JobPage, JobView
 from api.services import Provided, Services
 from api.views import job_view, page_of_jobs
 from certd.errors import Conflict, Gone
-from certd.jobs.finish import end_if_canceled
 from certd.jobs.job import JobStatus
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -29,7 +29,11 @@ LOOK_SECONDS = 0.01
 MAX_PAGE = 200
 
 
-@router.post("", status_code=202, responses={200: {"model": FinishedJob}})
+@router.post(
+    "",
+    status_code=202,
+    responses={200: {"model": FinishedJob, "description": "Ended while its sender waited"}},
+)
 async def submit(request: Request, response: Response, services: Provided) -> Any:
     """Check a request without a device, store the job, queue it.
 
@@ -78,18 +82,21 @@ def list_jobs(  # noqa: PLR0913, PLR0917 - the filters of the query
     return page_of_jobs(services, names, page_size, {k: v for k, v in wanted.items() if v is not None})
 
 
-@router.get("/{job_id}", responses={304: {"description": "Not changed since the ETag in If-None-Match"}})
+@router.get(
+    "/{job_id}",
+    response_model=JobView,
+    responses={304: {"description": "Not changed since the ETag in If-None-Match"}},
+)
 async def read_job(job_id: str, request: Request, response: Response, services: Provided) -> Any:
     """Say how a job stands. While it runs, ``Retry-After`` says when to ask again.
 
     With ``Prefer: wait=N`` the answer comes when the job ends, or after N seconds.
     """
-    job = await run_in_threadpool(services.storage.read, job_id)
     wait = wait_seconds(request.headers.get("prefer"))
     if wait:
         response.headers["Preference-Applied"] = f"wait={wait}"
         await _ended(services, job_id, wait)
-    view = await run_in_threadpool(job_view, services, job)
+    view = await run_in_threadpool(lambda: job_view(services, services.storage.read(job_id)))
     headers = _headers(view)
     if matches(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
@@ -100,18 +107,43 @@ async def read_job(job_id: str, request: Request, response: Response, services: 
 @router.post("/{job_id}/cancel")
 def cancel_job(job_id: str, response: Response, services: Provided) -> JobView:
     """Ask a job to stop; a second time changes nothing. What is finished stays, as does a job that ended."""
-    job = services.storage.read(job_id)
-    if services.storage.read_outcome(job_id) is None:
-        services.storage.ask_to_cancel(job_id)
-        end_if_canceled(services.storage, job, services.dispatcher.busy(job))
-    view = job_view(services, job)
+    cancel(services, job_id)
+    view = job_view(services, services.storage.read(job_id))
     response.headers.update(_headers(view))
+    return view
+
+
+@router.post("/{job_id}/rerun", status_code=202)
+def rerun_job(job_id: str, response: Response, services: Provided, caller: Authenticated) -> JobView:
+    """Ask the same question again with fresh noise, as a new job tagged with the id of this one.
+
+    Each run holds at its own alpha; the better of two, chosen after looking at both, holds at the sum.
+    """
+    view = job_view(services, rerun(services, caller, job_id))
+    response.headers.update({**_headers(view), "Location": view.links["self"]})
     return view
 
 
 @router.delete("/{job_id}", status_code=204)
 def delete_job(job_id: str, services: Provided) -> None:
     """Delete an ended job with its images and certificates; afterwards it answers 410, and this again 204."""
+    remove(services, job_id)
+
+
+def cancel(services: Services, job_id: str) -> None:
+    """Ask a job to stop, and end it where nobody works on it."""
+    job = services.storage.read(job_id)
+    if services.storage.read_outcome(job_id) is None:
+        services.storage.ask_to_cancel(job_id)
+        services.finisher.end_if_canceled(job, services.dispatcher.busy(job))
+
+
+def remove(services: Services, job_id: str) -> None:
+    """Delete a job unless it is gone already.
+
+    Raises:
+        Conflict: If it has not ended.
+    """
     with suppress(Gone):
         if services.storage.read_outcome(job_id) is None:
             raise Conflict("This job has not ended. Cancel it first, and delete it once it is canceled.")

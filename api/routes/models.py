@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from api.schemas import ModelList, ModelView
 from api.services import Provided
-from certd.models import ModelSpecification, find_model, model_names
+from certd.models import Specification, find_model, mixing_of, model_names, soup_of
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -19,7 +19,8 @@ def list_models(services: Provided) -> ModelList:
     return ModelList(models=[_view(find_model(name, registry=registry)) for name in names])
 
 
-def _view(model: ModelSpecification) -> ModelView:
+def _view(model: Specification) -> ModelView:
+    mixing, soup = mixing_of(model), soup_of(model)
     return ModelView(
         name=model.name,
         reference=model.reference,
@@ -28,4 +29,6 @@ def _view(model: ModelSpecification) -> ModelView:
         input_shape=model.input_shape,
         num_classes=model.num_classes,
         training_sigma=model.training_sigma,
+        mixture=None if mixing is None else mixing.model_dump(mode="json"),
+        soup=None if soup is None else soup.model_dump(mode="json"),
     )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import contextmanager_in_threadpool
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Authenticated
@@ -32,7 +33,7 @@ async def upload(
     A job names it as ``upload``; it is kept for a day.
     """
     drafts = services.uploads.draft(name, caller.owner, services.settings.max_body_bytes)
-    with drafts as draft:
+    async with contextmanager_in_threadpool(drafts) as draft:
         async for chunk in request.stream():
             await run_in_threadpool(draft.write, chunk)
     stored = draft.upload

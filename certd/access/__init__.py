@@ -2,6 +2,7 @@
 
 from certd.access.caller import Caller
 from certd.access.key import Key, Scope, make_token, parse_token
+from certd.access.session import Session, Sessions
 from certd.access.store import KeyStore
 
-__all__ = ["Caller", "Key", "KeyStore", "Scope", "make_token", "parse_token"]
+__all__ = ["Caller", "Key", "KeyStore", "Scope", "Session", "Sessions", "make_token", "parse_token"]

@@ -13,7 +13,8 @@ from certd.errors import Forbidden, InvalidParameter
 if TYPE_CHECKING:
     from certd.access.store import KeyStore
 
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/openapi.json"})
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/openapi.json", "/sign-in", "/sign-out"})
+STATIC = "/static/"
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 READING_POSTS = frozenset({"/v1/estimate"})
 
@@ -43,6 +44,20 @@ def needed_scope(method: str, path: str) -> Scope:
     """Return what a request needs: looking takes ``read``, everything else ``submit``."""
     reads = method in READING_METHODS or (method == "POST" and path.rstrip("/") in READING_POSTS)
     return Scope.READ if reads else Scope.SUBMIT
+
+
+def is_open(path: str) -> bool:
+    """Return whether a path answers everybody: probes, the door itself, and what it is painted with."""
+    return path in OPEN_PATHS or path.startswith(STATIC)
+
+
+def cookie_counts(method: str, path: str) -> bool:
+    """Return whether a browser's cookie says who asks.
+
+    For looking, it does. Whatever changes something through ``/v1`` takes a key, which no browser sends by
+    itself; the pages' own forms carry a token beside the cookie.
+    """
+    return method in {"GET", "HEAD"} or not path.startswith("/v1/")
 
 
 class Door:

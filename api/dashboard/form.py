@@ -1,0 +1,88 @@
+"""Forms: read within limits, and only from a page of this very service and session."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import parse_qsl, urlsplit
+
+from fastapi import Depends, Request
+from starlette.datastructures import UploadFile
+
+from api.body import MULTIPART, file_of, read_form
+from api.dashboard.rendering import LOCAL
+from api.services import Provided, Services
+from api.uploads import UploadedFile
+from certd.errors import Forbidden, InvalidParameter, TooLarge
+
+MOST_BYTES = 16 * 1024
+MOST_FIELDS = 40
+TOKEN = "form_token"  # noqa: S105 - the name of the field
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a reader filled in: fields by name, empty ones left out, and files."""
+
+    fields: dict[str, str]
+    files: list[UploadedFile]
+
+
+async def read_fields(request: Request) -> dict[str, str]:
+    """Read a small form.
+
+    Raises:
+        TooLarge: If it is no small one.
+        InvalidParameter: If it is no form.
+    """
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            raise TooLarge(f"This form takes at most {MOST_BYTES} bytes.")
+    try:
+        pairs = parse_qsl(body.decode("ascii"), max_num_fields=MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise InvalidParameter("This is no form that a page of this service sends.") from None
+    return {name: value for name, value in pairs if value}
+
+
+def require_own_origin(request: Request) -> None:
+    """Refuse what a browser sends for a page of another site.
+
+    Raises:
+        Forbidden: If it says so.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise Forbidden("Forms are taken from this service's own pages only.")
+
+
+async def _own_form(request: Request, services: Provided) -> AsyncIterator[Form]:
+    """Read a form and make sure that its page was made for this session."""
+    require_own_origin(request)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != MULTIPART:
+        form = Form(await read_fields(request), [])
+        _require_token(request, services, form.fields.pop(TOKEN, ""))
+        yield form
+        return
+    parts = await read_form(request, services.settings.max_images, MOST_FIELDS)
+    try:
+        texts = {name: value for name, value in parts.items() if isinstance(value, str) and value}
+        _require_token(request, services, texts.pop(TOKEN, ""))
+        # A browser sends an empty file of no name where none was chosen.
+        sent = [part for part in parts.getlist("images") if isinstance(part, UploadFile) and part.filename]
+        yield Form(texts, [await file_of(part) for part in sent])
+    finally:
+        await parts.close()
+
+
+def _require_token(request: Request, services: Services, token: str) -> None:
+    session = getattr(request.state, "session", None)
+    if not services.sessions.accepts_form(session.cookie if session else LOCAL, token):
+        raise Forbidden("This form is of another session. Open its page again, and send it from there.")
+
+
+OwnForm = Annotated[Form, Depends(_own_form)]

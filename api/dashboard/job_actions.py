@@ -1,0 +1,39 @@
+"""What a reader can do to a job: cancel it, ask it again, delete it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from fastapi.responses import RedirectResponse
+
+from api.admission import rerun
+from api.auth import Authenticated
+from api.dashboard.form import OwnForm
+from api.routes.jobs import cancel, remove
+from api.services import Provided
+
+router = APIRouter(prefix="/jobs/{job_id}", include_in_schema=False)
+
+
+@router.post("/cancel")
+def cancel_job(job_id: str, services: Provided, form: OwnForm) -> Response:  # noqa: ARG001 - read to be admitted
+    """Ask a job to stop."""
+    cancel(services, job_id)
+    return RedirectResponse(f"/jobs/{job_id}", 303)
+
+
+@router.post("/rerun")
+def rerun_job(
+    job_id: str,
+    services: Provided,
+    caller: Authenticated,
+    form: OwnForm,  # noqa: ARG001 - read to be admitted
+) -> Response:
+    """Ask a job's question again, with fresh noise."""
+    return RedirectResponse(f"/jobs/{rerun(services, caller, job_id).id}", 303)
+
+
+@router.post("/delete")
+def delete_job(job_id: str, services: Provided, form: OwnForm) -> Response:  # noqa: ARG001 - read to be admitted
+    """Delete an ended job with all that it holds."""
+    remove(services, job_id)
+    return RedirectResponse("/jobs", 303)

@@ -1,0 +1,120 @@
+"""A job from a form: a few images to try, or a registered data set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from api.auth import Authenticated
+from api.dashboard.form import OwnForm
+from api.dashboard.rendering import respond
+from api.routes.estimates import estimate_job
+from api.services import Provided, Services
+from api.submission import Submission
+from certd.datasets import describe_datasets
+from certd.errors import CertdError, InvalidParameter
+from certd.jobs.request import EstimateRequest, JobRequest
+from certd.models import model_names
+from certd.smoothing.request import PlanKind, invalid_parameter
+
+if TYPE_CHECKING:
+    from api.dashboard.form import Form
+    from api.schemas import EstimateView
+
+router = APIRouter(include_in_schema=False)
+
+BEGINNING = {"sigma": "0.25", "limit": "20"}
+OF_THE_JOB = {"dataset", "limit", "labels", "tags"}
+PLANS: dict[PlanKind, str] = {
+    "fixed": "fixed: n draws for every image, the published procedure",
+    "radii": "radii: stop as soon as each radius of a list is decided; needs labels",
+    "precision": "precision: stop as soon as more draws would add little",
+    "predict": "predict: the class alone, or an abstention; no radius",
+}
+
+
+@router.get("/submit")
+def submit_page(request: Request, services: Provided, model: str = "", dataset: str = "") -> Response:
+    """Show the form, filled in as the link says."""
+    return _page(request, services, {**BEGINNING, "model": model, "dataset": dataset})
+
+
+@router.post("/submit")
+async def submit(request: Request, services: Provided, caller: Authenticated, form: OwnForm) -> Response:
+    """Store the job and show it; or say what it would cost; or say what is wrong, and lose nothing."""
+    fields = {**form.fields}
+    action, key = fields.pop("action", "submit"), fields.pop("once", None)
+    try:
+        if action == "estimate":
+            found = await run_in_threadpool(_estimate, services, fields, form)
+            return await run_in_threadpool(_page, request, services, fields, estimate=found)
+        options = _validated(JobRequest, _options(fields))
+        submission = Submission(options, form.files, services, caller, key)
+        stored = await run_in_threadpool(submission.store)
+    except CertdError as error:
+        return await run_in_threadpool(_page, request, services, fields, refusal=error)
+    return RedirectResponse(f"/jobs/{stored.job.id}", 303)
+
+
+def _page(
+    request: Request,
+    services: Services,
+    fields: dict[str, str],
+    *,
+    estimate: EstimateView | None = None,
+    refusal: CertdError | None = None,
+) -> Response:
+    return respond(
+        request,
+        "submit_page",
+        status=refusal.status if refusal else 200,
+        fields=fields,
+        models=model_names(registry=services.settings.models),
+        datasets=sorted(describe_datasets(registry=services.settings.datasets)),
+        plans=PLANS,
+        most_images=services.settings.max_images,
+        estimate=estimate,
+        refusal=refusal,
+        pointed=(refusal.pointer or "").strip("/").partition("/")[0] if refusal else "",
+        # Sent twice by an impatient hand, a form makes one job.
+        once=fields.get("once") or f"form-{uuid4()}",
+        json_twin="/v1/limits",
+    )
+
+
+def _estimate(services: Services, fields: dict[str, str], form: Form) -> EstimateView:
+    options = {name: value for name, value in _options(fields).items() if name not in OF_THE_JOB}
+    images = len(form.files) or _options(fields).get("limit") or 1
+    labelled = "dataset" in fields or "labels" in fields
+    asked = {**options, "num_images": images, "labelled": labelled}
+    return estimate_job(_validated(EstimateRequest, asked), services)
+
+
+def _options(fields: dict[str, str]) -> dict[str, Any]:
+    """Return what the form says under the names and types of a request; empty fields are left to it."""
+    options: dict[str, Any] = dict(fields)
+    for name, kind in (("labels", int), ("radii", float), ("tags", str)):
+        if name in options:
+            words = options[name].replace(",", " ").split()
+            try:
+                options[name] = [kind(word) for word in words]
+            except ValueError:
+                raise InvalidParameter(
+                    f"{name} takes numbers with commas between them; got {options[name]!r}.",
+                    pointer=f"/{name}",
+                ) from None
+    if "dataset" not in options:
+        options.pop("limit", None)
+    return options
+
+
+def _validated(kind: type[Any], options: dict[str, Any]) -> Any:
+    try:
+        return kind.model_validate(options)
+    except ValidationError as error:
+        raise invalid_parameter(error) from None
