@@ -1,15 +1,17 @@
 """Draws a second, model by model: certd against the published loop and ART, and against the forward pass.
 
-    python -m benchmarks.draws --data-folder ../shared/data [--models digits-cnn resnet20 ...]
+    python -m benchmarks.draws --data-folder ../shared/data [--models digits-cnn resnet20 ...] [--device cuda]
 
 All sides draw for the same image on one thread, in rounds that alternate; the table gives medians. A rival
-runs at its best batch, certd at the one that ``batch_size: auto`` finds. Networks without weights are timed
+runs at its best batch, certd at the one that ``batch_size: auto`` finds, on a GPU among fewer sizes. There
+the table also gives the share of the computed floor, and of the noise. Networks without weights are timed
 only. Prints Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,13 +22,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from benchmarks import floor
 from benchmarks.machine import describe
-from benchmarks.rivals import RIVALS, best_batch
+from benchmarks.rivals import RIVALS, best_batch, device_of
 from certd.models import BaseClassifier, Declaration, load_model, open_model
 from certd.models.architectures import ARCHITECTURES
 from certd.models.runtime.arithmetic import ExecutionArithmetic
 from certd.models.runtime.batch_size import best_batch_size
 from certd.models.runtime.prepare import prepare
+from certd.noise.sources import open_source
+from certd.noise.specification import NoiseSpecification
 from certd.smoothing import parse_request
 from certd.smoothing.certifier import Certifier
 from certd.smoothing.settling import CPU_CANDIDATES
@@ -40,7 +45,10 @@ if TYPE_CHECKING:
     from certd.models.runtime.prepared import PreparedClassifier
 
 SIGMA, ROUNDS = 0.25, 5
-SLICE_SECONDS = 1.5
+SLICE_SECONDS = {"cpu": 1.5, "cuda": 0.5}
+NOISE_REPEATS = 20
+CUDA_BATCHES = (256, 512, 2048, 4096, 8192)
+LARGEST_BATCH_PIXELS = 8192 * 3 * 32 * 32
 EXECUTIONS = {
     "float32": ExecutionArithmetic(),
     "float32, compiled": ExecutionArithmetic(compiled=True),
@@ -56,6 +64,7 @@ class Contender:
     draws: int
     batch: int
     limit: Callable[[], float] | None = None
+    dtype: str | None = None
     speeds: list[float] = field(default_factory=list)
     limits: list[float] = field(default_factory=list)
 
@@ -71,13 +80,34 @@ def main() -> None:
     arguments = _arguments()
     torch.set_num_threads(1)
     print(f"{describe()}; one thread, medians of {ROUNDS} alternating rounds.\n")
-    print("| model | | batch | draws a second | against the loop | against ART | of the forward pass |")
-    print("|---|---|---|---|---|---|---|")
+    ceilings = _ceilings() if arguments.device == "cuda" else {}
+    columns = [
+        "model",
+        "",
+        "batch",
+        "draws a second",
+        "against the loop",
+        "against ART",
+        "of the forward pass",
+    ]
+    columns += ["of the floor", "noise"] if ceilings else []
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
     for name in arguments.models:
-        _measure(name, MODELS[name](arguments.data_folder))
+        classifier = MODELS[name](arguments.data_folder)
+        classifier.module.to(arguments.device)
+        _measure(name, classifier, ceilings)
 
 
-def _measure(name: str, classifier: BaseClassifier) -> None:
+def _ceilings() -> dict[str, floor.Ceilings]:
+    """Measure the device, and say what was found."""
+    found = {dtype: floor.measure(getattr(torch, dtype), "cuda") for dtype in ("float32", "bfloat16")}
+    for dtype, ceilings in found.items():
+        print(f"{dtype}: {ceilings.operations / 1e12:.0f} TFLOP/s, copies {ceilings.bytes / 1e12:.2f} TB/s.")
+    print(flush=True)
+    return found
+
+
+def _measure(name: str, classifier: BaseClassifier, ceilings: dict[str, floor.Ceilings]) -> None:
     image = np.random.default_rng(0).integers(0, 256, classifier.input_shape, dtype=np.uint8)
     contenders = {**_rivals(classifier, image), **_ours(classifier, image)}
     for _ in range(ROUNDS):
@@ -88,16 +118,48 @@ def _measure(name: str, classifier: BaseClassifier) -> None:
         ratios = [f"{speeds[kind] / speeds[rival]:.2f}x" for rival in RIVALS]
         share = f"{speeds[kind] / median(contender.limits):.0%}" if contender.limits else ""
         row = [name, kind, str(contender.batch), f"{speeds[kind]:,.0f}", *ratios, share]
+        if ceilings:
+            row += _on_gpu(classifier, contender, speeds[kind], ceilings)
         print(f"| {' | '.join(row)} |", flush=True)
+
+
+def _on_gpu(
+    classifier: BaseClassifier, contender: Contender, speed: float, ceilings: dict[str, floor.Ceilings]
+) -> list[str]:
+    """Return the share of the computed floor, and how much of the time the noise takes."""
+    if contender.dtype is None:
+        return ["", ""]
+    fastest = floor.draws_a_second(classifier, getattr(torch, contender.dtype), ceilings[contender.dtype])
+    return [f"{speed / fastest:.0%}", f"{speed * _noise_seconds(classifier, contender.batch):.1%}"]
+
+
+def _noise_seconds(classifier: BaseClassifier, batch: int) -> float:
+    """Return the time of one draw's noise on the GPU."""
+    pixels = torch.zeros(1, *classifier.input_shape, dtype=torch.uint8, device="cuda").flatten(1)
+    ids, draws = (torch.arange(size, device="cuda").to(torch.int32) for size in (1, batch))
+    rows, noisy = torch.zeros_like(draws).long(), torch.empty(batch, pixels.shape[1], device="cuda")
+    source = open_source(NoiseSpecification(family="gaussian", sigma=SIGMA), 1)
+    times = []
+    for _ in range(ROUNDS):
+        torch.cuda.synchronize()
+        began = perf_counter()
+        for _ in range(NOISE_REPEATS):
+            source.perturb(pixels, ids.long().view(torch.uint64), rows, draws.view(torch.uint32), noisy)
+        torch.cuda.synchronize()
+        times.append((perf_counter() - began) / NOISE_REPEATS)
+    return median(times) / batch
 
 
 def _rivals(classifier: BaseClassifier, image: NDArray[np.uint8]) -> dict[str, Contender]:
     found = {}
     for name, rival in RIVALS.items():
-        trial = max(64, _draws(64 / rival(classifier, image, SIGMA, 64, 64)) // 4)
+        device = device_of(classifier)
+        first = 64 if device == "cpu" else _that_fit(classifier)
+        rival(classifier, image, SIGMA, first, first)
+        trial = max(first, _draws(first / rival(classifier, image, SIGMA, first, first), device) // 4)
         batch = best_batch(rival, classifier, image, SIGMA, trial)
         speed = trial / rival(classifier, image, SIGMA, trial, batch)
-        found[name] = Contender(_timed(rival, classifier, image, batch), _draws(speed), batch)
+        found[name] = Contender(_timed(rival, classifier, image, batch), _draws(speed, device), batch)
     return found
 
 
@@ -113,19 +175,33 @@ def _ours(classifier: BaseClassifier, image: NDArray[np.uint8]) -> dict[str, Con
 
 def _own(classifier: BaseClassifier, image: NDArray[np.uint8], execution: ExecutionArithmetic) -> Contender:
     plain = execution.model_copy(update={"compiled": False})
-    batch = best_batch_size(lambda size: prepare(classifier, plain, size).seconds_a_batch(), CPU_CANDIDATES)
-    prepared = prepare(classifier, execution, batch)
-    draws = max(2, _draws(batch / prepared.seconds_a_batch()) // batch) * batch
+    device = device_of(classifier)
+    candidates = CPU_CANDIDATES if device == "cpu" else _cuda_batches(classifier)
+    batch = best_batch_size(
+        lambda size: prepare(classifier, plain, size, device).seconds_a_batch(), candidates
+    )
+    prepared = prepare(classifier, execution, batch, device)
+    draws = max(2, _draws(batch / prepared.seconds_a_batch(), device) // batch) * batch
     return Contender(
         seconds=lambda count: _certd_seconds(classifier, image, prepared, count),
         draws=draws,
         batch=batch,
         limit=lambda: batch / prepared.seconds_a_batch(5),
+        dtype=execution.dtype,
     )
 
 
-def _draws(speed: float) -> int:
-    return max(32, int(speed * SLICE_SECONDS))
+def _that_fit(classifier: BaseClassifier) -> int:
+    """Return how many images make as many pixels as the largest batch of small ones."""
+    return max(CUDA_BATCHES[0], LARGEST_BATCH_PIXELS // math.prod(classifier.input_shape))
+
+
+def _cuda_batches(classifier: BaseClassifier) -> list[int]:
+    return [size for size in CUDA_BATCHES if size <= 2 * _that_fit(classifier)]
+
+
+def _draws(speed: float, device: str) -> int:
+    return max(32, int(speed * SLICE_SECONDS[device]))
 
 
 def _certd_seconds(
@@ -147,7 +223,7 @@ def _certd_seconds(
         }
     )
     certification = request.resolve(classifier.reference, labelled=False)
-    certifier = Certifier(classifier, certification, prepared=prepared)
+    certifier = Certifier(classifier, certification, execution.device, prepared)
     ids = np.zeros(1, dtype=np.uint64)
     began = perf_counter()
     certifier.certify(image[None], ids)
@@ -190,6 +266,7 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data-folder", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     return parser.parse_args()
 

@@ -18,9 +18,10 @@ def describe() -> str:
         [git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
     name = commit.stdout.strip() or "unknown"
+    gpu = accelerator()
     return (
         f"{platform.machine()}, {available_cores()} cores, {torch.backends.cpu.get_cpu_capability()}"
-        f"{_matrix_units()}, torch {torch.__version__}, commit {name}"
+        f"{_matrix_units()}, {'' if gpu is None else f'{gpu}, '}torch {torch.__version__}, commit {name}"
     )
 
 

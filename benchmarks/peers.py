@@ -1,6 +1,7 @@
 """The certified-accuracy table of a test set: certd against the published loop and against ART, side by side.
 
     python -m benchmarks.peers --weights resnet20_noise_0.25.pth --data cifar10_test.npz
+        [--device cuda] [--fixed]
 
 All sides certify the same images at one alpha, with a budget of 1e5 draws an image. certd decides the table's
 radii with the labelled ``radii`` plan; the peers know the fixed plan only. A peer's draws a second are
@@ -37,44 +38,54 @@ if TYPE_CHECKING:
 
 N0, N = 100, 100_000
 ROUNDS = 3
-SLICE_DRAWS = 768
+SLICE_DRAWS = {"cpu": 768, "cuda": 16384}
 
 
 def main() -> None:
     """Measure, and print the table."""
     arguments = _arguments()
     torch.set_num_threads(1)
-    classifier = open_model(str(arguments.weights), Declaration(name="model", preset=arguments.preset))
+    declared = Declaration(name="model", preset=arguments.preset)
+    classifier = open_model(str(arguments.weights), declared, arguments.device)
     whole = open_dataset(f"npz:{arguments.data}").select(skip=arguments.skip)
     measured = whole.select(skip=max(1, len(whole) // arguments.images))
     image = np.asarray(whole.images[:1])[0]
-    asked = (classifier, image, arguments.sigma, SLICE_DRAWS)
+    slice_draws = SLICE_DRAWS[arguments.device]
+    asked = (classifier, image, arguments.sigma, slice_draws)
     batches = {name: best_batch(rival, *asked) for name, rival in RIVALS.items()}
     speeds: dict[str, list[float]] = {name: [] for name in RIVALS}
     limits: dict[str, list[float]] = {dtype: [] for dtype in arguments.dtypes}
-    prepared = {dtype: _prepared(classifier, dtype, arguments.batch) for dtype in arguments.dtypes}
+    prepared = {dtype: _prepared(classifier, dtype, arguments) for dtype in arguments.dtypes}
     for _ in range(ROUNDS):
         for name, rival in RIVALS.items():
-            speeds[name].append(SLICE_DRAWS / rival(*asked, batches[name]))
+            speeds[name].append(slice_draws / rival(*asked, batches[name]))
         for dtype, found in limits.items():
             found.append(arguments.batch / prepared[dtype].seconds_a_batch(5))
     ours = {dtype: _certify(classifier, measured, arguments, dtype) for dtype in arguments.dtypes}
+    if arguments.fixed:
+        last = arguments.dtypes[-1]
+        ours[f"{last}, fixed plan"] = _certify(classifier, measured, arguments, last, plan="fixed")
     _print(arguments, len(whole), len(measured), batches, speeds, limits, ours)
 
 
-def _prepared(classifier: BaseClassifier, dtype: str, batch: int) -> PreparedClassifier:
+def _prepared(classifier: BaseClassifier, dtype: str, arguments: argparse.Namespace) -> PreparedClassifier:
     """Return the classifier as certd executes it, whose forward pass alone is the limit."""
     execution = ExecutionArithmetic.model_validate({"dtype": dtype, "compiled": True})
-    return prepare(classifier, execution, batch)
+    return prepare(classifier, execution, arguments.batch, arguments.device)
 
 
 def _certify(
-    classifier: BaseClassifier, images: Dataset | LazyDataset, arguments: argparse.Namespace, dtype: str
+    classifier: BaseClassifier,
+    images: Dataset | LazyDataset,
+    arguments: argparse.Namespace,
+    dtype: str,
+    plan: str = "radii",
 ) -> dict[str, Any]:
-    """Certify the measured images with the default plan and return its cost and its table."""
+    """Certify the measured images and return what it cost, and the table."""
     request = parse_request(
         {
             "model": "x",
+            "plan": plan,
             "sigma": arguments.sigma,
             "n": N,
             "alpha": ALPHA,
@@ -84,7 +95,8 @@ def _certify(
             "batch_size": arguments.batch,
         }
     )
-    certifier = Certifier(classifier, request.resolve(classifier.reference, labelled=True))
+    certification = request.resolve(classifier.reference, labelled=True)
+    certifier = Certifier(classifier, certification, arguments.device)
     began = time.perf_counter()
     certificates = certifier.certify(np.asarray(images.images[:]), images.image_ids, images.labels)
     seconds = time.perf_counter() - began
@@ -93,7 +105,8 @@ def _certify(
     return {
         "seconds": seconds,
         "draws": sum(certificate.record.total_draws for certificate in certificates),
-        "accuracy": certified_accuracy(radii, correct, [0, 0.25, 0.5]).tolist(),
+        "accuracy": certified_accuracy(radii, correct, [0, 0.25, 0.5, 0.75]).tolist(),
+        "dtype": dtype,
     }
 
 
@@ -110,7 +123,7 @@ def _print(  # noqa: PLR0913, PLR0917 - what was measured
     costs = {name: peer_draws / median(found) for name, found in speeds.items()}
     print(f"{describe()}; {arguments.weights.name}, sigma {arguments.sigma}, {num_images} images,")
     print(f"alpha {ALPHA}, budget {N:,}; certd measured on {num_measured} images and scaled,")
-    print(f"peers on slices of {SLICE_DRAWS} draws.\n")
+    print(f"peers on slices of {SLICE_DRAWS[arguments.device]} draws.\n")
     print("| | draws a second | draws an image | seconds for the table | against the loop | against ART |")
     print("|---|---|---|---|---|---|")
     for name, found in speeds.items():
@@ -125,12 +138,12 @@ def _print(  # noqa: PLR0913, PLR0917 - what was measured
             f"{result['draws'] / num_measured:,.0f} | {seconds:,.0f} | "
             f"{costs['reference loop'] / seconds:.1f}x | {costs['ART'] / seconds:.1f}x |"
         )
-    for dtype, result in ours.items():
-        share = result["draws"] / result["seconds"] / median(limits[dtype])
+    for name, result in ours.items():
+        limit = median(limits[result["dtype"]])
+        share = result["draws"] / result["seconds"] / limit
         accuracy = ", ".join(f"{value:.3f}" for value in result["accuracy"])
-        limit = median(limits[dtype])
-        print(f"\n{dtype}: {share:.0%} of the forward pass alone ({limit:,.0f} draws a second);")
-        print(f"certified accuracy at 0, .25, .5 on the measured images: {accuracy}.")
+        print(f"\n{name}: {share:.0%} of the forward pass alone ({limit:,.0f} draws a second);")
+        print(f"certified accuracy at 0, .25, .5, .75 on the measured images: {accuracy}.")
 
 
 def _arguments() -> argparse.Namespace:
@@ -144,6 +157,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--skip", type=int, default=20, help="every skip-th image makes the table")
     parser.add_argument("--images", type=int, default=50, help="images that certd is measured on")
     parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument(
+        "--fixed", action="store_true", help="certify with the fixed plan too: 1e5 draws each"
+    )
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
     return parser.parse_args()
 

@@ -96,6 +96,8 @@ def _rows(random: np.random.Generator, start: int, size: int) -> dict[str, objec
         "draws": nothing, "total_draws": nothing, "image_sha256": ["0" * 64] * size,
         "selection_counts": list(selection), "estimation_counts": list(counts), "pilot_counts": nothing,
         "check_counts": nothing, "trail": [[]] * size, "soft_scores": nothing, "soft_squares": nothing,
+        "published_smoothing_radius": nothing, "published_lipschitz_radius": nothing,
+        "standard_logits": nothing, "mixing_weight": nothing,
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Rival = Callable[[BaseClassifier, NDArray[np.uint8], float, int, int], float]
 
-BATCHES = (32, 64, 128, 256)
+BATCHES = {"cpu": (32, 64, 128, 256), "cuda": (256, 1024, 4096)}
 ALPHA = 0.001
 
 
@@ -25,7 +25,7 @@ def loop_seconds(
     classifier: BaseClassifier, image: NDArray[np.uint8], sigma: float, draws: int, batch: int
 ) -> float:
     """Time the loop of Cohen et al. (2019): one image, noise by randn_like, counts on the host."""
-    clean = torch.from_numpy(image[None]).float() / 255
+    clean = torch.from_numpy(image[None]).float().to(device_of(classifier)) / 255
     counts = np.zeros(classifier.num_classes, dtype=int)
     began = time.perf_counter()
     with torch.no_grad():
@@ -34,7 +34,7 @@ def loop_seconds(
             draws -= size
             copies = clean.repeat((size, 1, 1, 1))
             predictions = classifier.module(copies + torch.randn_like(copies) * sigma).argmax(1)
-            for prediction in predictions.numpy():
+            for prediction in predictions.cpu().numpy():
                 counts[prediction] += 1
     return time.perf_counter() - began
 
@@ -53,7 +53,7 @@ def art_seconds(
         sample_size=1,
         scale=sigma,
         alpha=ALPHA,
-        device_type="cpu",
+        device_type="gpu" if device_of(classifier) == "cuda" else "cpu",
     )
     pixels = image[None].astype(np.float32) / 255
     began = time.perf_counter()
@@ -68,4 +68,10 @@ def best_batch(
     rival: Rival, classifier: BaseClassifier, image: NDArray[np.uint8], sigma: float, draws: int
 ) -> int:
     """Return the batch at which ``rival`` is fastest here."""
-    return min(BATCHES, key=lambda batch: rival(classifier, image, sigma, draws, batch))
+    candidates = BATCHES[device_of(classifier)]
+    return min(candidates, key=lambda batch: rival(classifier, image, sigma, draws, batch))
+
+
+def device_of(classifier: BaseClassifier) -> str:
+    """Return the kind of device that holds the classifier."""
+    return next(classifier.module.parameters()).device.type
