@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from certd.async_client import AsyncClient
     from certd.client import Client
     from certd.local import certify
+    from certd.result import Result
 
-__all__ = ["AsyncClient", "Client", "__version__", "certify"]
+__all__ = ["AsyncClient", "Client", "Result", "__version__", "certify"]
 
 
 def __getattr__(name: str) -> Any:
@@ -29,5 +30,9 @@ def __getattr__(name: str) -> Any:
             from certd.client import Client  # noqa: PLC0415
 
             return Client
+        case "Result":
+            from certd.result import Result  # noqa: PLC0415
+
+            return Result
         case _:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,8 +17,11 @@ from certd.exchange import (
     accepted,
     headers_of,
     may_pass,
+    packed,
     retry_after,
     submission,
+    succeeded,
+    unpacked,
     unreachable,
 )
 
@@ -26,7 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from types import TracebackType
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from certd.exchange import Upload
+    from certd.result import Result
 
 LOOK_SECONDS = 0.5
 
@@ -93,9 +100,44 @@ class AsyncClient:
                 return
             await asyncio.sleep(LOOK_SECONDS)
 
+    async def jobs(self, **wanted: str) -> AsyncIterator[dict[str, Any]]:
+        """Yield the jobs, newest first; see :meth:`certd.Client.jobs`."""
+        page = await self._json("GET", "/v1/jobs", params=wanted)
+        while True:
+            for job in page["jobs"]:
+                yield job
+            if page["next_page_token"] is None:
+                return
+            page = await self._json(
+                "GET", "/v1/jobs", params={**wanted, "page_token": page["next_page_token"]}
+            )
+
+    async def certify(
+        self,
+        model: str,
+        images: NDArray[Any],
+        labels: Sequence[int] | NDArray[np.int64] | None = None,
+        *,
+        sigma: float,
+        **options: Any,
+    ) -> Result:
+        """Certify images at the service and return the run; see :meth:`certd.Client.certify`."""
+        job = await self.submit({"model": model, "sigma": sigma, **options}, [packed(images, labels)])
+        succeeded(await self.wait(job["id"]))
+        return await self.run(job["id"])
+
+    async def run(self, job_id: str) -> Result:
+        """Return the job's run as a local one is: every count, concluded anew here; reports take it."""
+        answer = await self._answer("GET", f"/v1/jobs/{job_id}/certificates?format=parquet")
+        return unpacked(answer.content)
+
     async def cancel(self, job_id: str) -> dict[str, Any]:
         """Ask a job to stop, and return it; what is finished stays."""
         return await self._json("POST", f"/v1/jobs/{job_id}/cancel")
+
+    async def rerun(self, job_id: str) -> dict[str, Any]:
+        """Ask a job's question again with fresh noise; the new job is tagged with the old one's id."""
+        return await self._json("POST", f"/v1/jobs/{job_id}/rerun")
 
     async def delete(self, job_id: str) -> None:
         """Delete an ended job with all that it holds.
@@ -107,8 +149,12 @@ class AsyncClient:
 
     async def certificates(self, job_id: str) -> list[dict[str, Any]]:
         """Return one row an image, for the images finished so far."""
-        page = await self._json("GET", f"/v1/jobs/{job_id}/certificates")
+        path = f"/v1/jobs/{job_id}/certificates"
+        page = await self._json("GET", path)
         rows: list[dict[str, Any]] = page["certificates"]
+        while page["next_page_token"] is not None:
+            page = await self._json("GET", path, params={"page_token": page["next_page_token"]})
+            rows += page["certificates"]
         return rows
 
     async def report(self, job_id: str) -> dict[str, Any]:

@@ -19,16 +19,23 @@ from certd.exchange import (
     accepted,
     headers_of,
     may_pass,
+    packed,
     retry_after,
     submission,
+    succeeded,
+    unpacked,
     unreachable,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from certd.exchange import Upload
+    from certd.result import Result
 
 
 class Client:
@@ -107,9 +114,74 @@ class Client:
                 time.sleep(pause)
                 pause = min(LAST_POLL_SECONDS, POLL_GROWTH * pause)
 
+    def progress(self, job_id: str) -> Iterator[dict[str, Any]]:
+        """Yield the job now and then, and last as it ended."""
+        pause = FIRST_POLL_SECONDS
+        while True:
+            job = self.job(job_id)
+            yield job
+            if job["status"] in TERMINAL:
+                return
+            time.sleep(pause)
+            pause = min(LAST_POLL_SECONDS, POLL_GROWTH * pause)
+
+    def jobs(self, **wanted: str) -> Iterator[dict[str, Any]]:
+        """Yield the jobs, newest first, fetched page by page.
+
+        Args:
+            **wanted: ``status``, ``model``, ``dataset``, ``tag`` or ``created_after``.
+        """
+        page = self._json("GET", "/v1/jobs", params=wanted)
+        yield from page["jobs"]
+        while page["next_page_token"] is not None:
+            page = self._json("GET", "/v1/jobs", params={**wanted, "page_token": page["next_page_token"]})
+            yield from page["jobs"]
+
+    def certify(
+        self,
+        model: str,
+        images: NDArray[Any],
+        labels: Sequence[int] | NDArray[np.int64] | None = None,
+        *,
+        sigma: float,
+        **options: Any,
+    ) -> Result:
+        """Certify images at the service and return the run, as :func:`certd.certify` does in this process.
+
+        Args:
+            model: A name registered there.
+            images: ``[image, channel, height, width]``: uint8, or floats in [0, 1] on the 8-bit grid.
+            labels: True classes, one an image.
+            sigma: Noise level in input units, pixels in [0, 1].
+            **options: Under the names and with the defaults of ``POST /v1/jobs``.
+
+        Raises:
+            InvalidRequest: With the service's explanation, when it refuses.
+            CertdError: What ended the job, where it did not succeed.
+        """
+        job = self.submit({"model": model, "sigma": sigma, **options}, [packed(images, labels)])
+        succeeded(self.wait(job["id"]))
+        return self.run(job["id"])
+
+    def run(self, job_id: str) -> Result:
+        """Return the job's run as a local one is: every count, concluded anew here; reports take it."""
+        return unpacked(self.run_file(job_id))
+
+    def estimate(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return what a job would cost, without submitting it."""
+        return self._json("POST", "/v1/estimate", json=request)
+
+    def limits(self) -> dict[str, Any]:
+        """Return what the service accepts."""
+        return self._json("GET", "/v1/limits")
+
     def cancel(self, job_id: str) -> dict[str, Any]:
         """Ask a job to stop, and return it; what is finished stays."""
         return self._json("POST", f"/v1/jobs/{job_id}/cancel")
+
+    def rerun(self, job_id: str) -> dict[str, Any]:
+        """Ask a job's question again with fresh noise; the new job is tagged with the old one's id."""
+        return self._json("POST", f"/v1/jobs/{job_id}/rerun")
 
     def delete(self, job_id: str) -> None:
         """Delete an ended job with all that it holds.
@@ -130,7 +202,12 @@ class Client:
 
     def certificates(self, job_id: str) -> list[dict[str, Any]]:
         """Return one row an image, for the images finished so far."""
-        rows: list[dict[str, Any]] = self._json("GET", f"/v1/jobs/{job_id}/certificates")["certificates"]
+        path = f"/v1/jobs/{job_id}/certificates"
+        page = self._json("GET", path)
+        rows: list[dict[str, Any]] = page["certificates"]
+        while page["next_page_token"] is not None:
+            page = self._json("GET", path, params={"page_token": page["next_page_token"]})
+            rows += page["certificates"]
         return rows
 
     def report(self, job_id: str) -> dict[str, Any]:

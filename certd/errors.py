@@ -141,6 +141,15 @@ class Unavailable(CertdError):
     retryable = True
 
 
+class StorageFull(CertdError):
+    """Where jobs lie there is no room; what was being written is not there."""
+
+    code = "storage-full"
+    title = "No room left"
+    status = 507
+    retryable = True
+
+
 class Unreachable(Unavailable):
     """No server answers at the address that was given."""
 

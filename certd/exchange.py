@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,12 @@ from certd import errors
 from certd.errors import CertdError, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from certd.result import Result
 
 TERMINAL = frozenset({"succeeded", "failed", "canceled", "expired"})
 FIRST_POLL_SECONDS, LAST_POLL_SECONDS = 0.01, 0.5
@@ -45,6 +51,38 @@ def submission(request: dict[str, Any], files: Sequence[Upload]) -> dict[str, An
     return {"data": {"request": json.dumps(request)}, "files": parts, "headers": headers}
 
 
+def packed(images: NDArray[Any], labels: Sequence[int] | NDArray[np.int64] | None) -> Upload:
+    """Return images and labels as the one file that the service takes for both."""
+    import numpy as np  # noqa: PLC0415 - a client that sends files needs none
+
+    arrays = {"images": np.asarray(images)}
+    if labels is not None:
+        arrays["labels"] = np.asarray(labels)
+    stream = io.BytesIO()
+    np.savez(stream, allow_pickle=False, **arrays)
+    return "images.npz", stream.getvalue()
+
+
+def unpacked(content: bytes) -> Result:
+    """Return the run in a Parquet file, every conclusion drawn anew from its counts."""
+    from certd.result import Result  # noqa: PLC0415 - reports take a second to import
+    from certd.smoothing.run import read_run  # noqa: PLC0415
+
+    return Result.of(read_run(io.BytesIO(content)))
+
+
+def succeeded(job: dict[str, Any]) -> dict[str, Any]:
+    """Return a job that ended well.
+
+    Raises:
+        CertdError: What ended it otherwise, as the class that its code names.
+    """
+    if job["status"] == "succeeded":
+        return job
+    problem = job["error"] or {"detail": f"The job {job['id']} was {job['status']} before it ended."}
+    raise error_of(problem, "The job failed.")
+
+
 def unreachable(url: object, error: httpx.TransportError) -> Unreachable:
     """Return the error of a server that does not answer."""
     return Unreachable(f"{url} cannot be reached ({error}). Is the server up?")
@@ -53,7 +91,7 @@ def unreachable(url: object, error: httpx.TransportError) -> Unreachable:
 def accepted(response: httpx.Response) -> httpx.Response:
     """Return an answer, or raise the refusal that it is."""
     if response.is_error:
-        raise error_of(response)
+        raise refusal_of(response)
     return response
 
 
@@ -69,12 +107,17 @@ def retry_after(response: httpx.Response) -> float:
     return float(text) if text.isdecimal() else 0.0
 
 
-def error_of(response: httpx.Response) -> CertdError:
-    """Return the error that a problem document stands for, as the class that its code names."""
+def refusal_of(response: httpx.Response) -> CertdError:
+    """Return the error that an answer's problem document stands for."""
     try:
         problem = response.json()
     except ValueError:
         problem = {}
+    return error_of(problem, f"The service answered {response.status_code}.")
+
+
+def error_of(problem: Mapping[str, Any], otherwise: str) -> CertdError:
+    """Return the error that a problem document stands for, as the class that its code names."""
     kinds = {
         kind.code: kind
         for kind in vars(errors).values()
@@ -83,5 +126,5 @@ def error_of(response: httpx.Response) -> CertdError:
     kind = kinds.get(problem.get("code", ""), CertdError)
     known = {"type", "title", "status", "detail", "code", "pointer"}
     details = {name: value for name, value in problem.items() if name not in known}
-    message = problem.get("detail", f"The service answered {response.status_code}.")
+    message = problem.get("detail", otherwise)
     return kind(message, pointer=problem.get("pointer"), **details)

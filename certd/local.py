@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from certd.datasets import Dataset, LazyDataset, to_images, to_labels
+from certd.result import Result
 from certd.smoothing.request import parse_request
-from certd.smoothing.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,7 @@ def certify(  # noqa: PLR0913 - what, with which noise, where
     device: str = "cpu",
     on_draws: Callable[[int], None] | None = None,
     **options: Any,
-) -> Run:
+) -> Result:
     """Certify images and return the run: every count, and what the counts prove.
 
     Args:
@@ -44,7 +44,7 @@ def certify(  # noqa: PLR0913 - what, with which noise, where
             the others, under the names and with the defaults of ``POST /v1/jobs``.
 
     Returns:
-        The run; ``certd.reports.summarize`` makes its report, ``certd.smoothing.write_run`` its file.
+        The run, with its reports at hand.
 
     Raises:
         InvalidRequest: If options, images or labels are not such as can be certified.
@@ -56,7 +56,9 @@ def certify(  # noqa: PLR0913 - what, with which noise, where
     classifier = load_model(model, device) if isinstance(model, str) else model
     request = parse_request({"model": classifier.name, "sigma": sigma, **options})
     dataset = _as_dataset(images, labels, classifier)
-    certification = request.resolve(classifier.reference, labelled=dataset.labels is not None)
+    certification = request.resolve(
+        classifier.reference, labelled=dataset.labels is not None, mixing=classifier.mixing
+    )
     certification = settle(classifier, certification, len(dataset), device)
     certifier = Certifier(classifier, certification, device)
     certificates = [
@@ -64,7 +66,7 @@ def certify(  # noqa: PLR0913 - what, with which noise, where
         for part in _parts(dataset)
         for certificate in certifier.certify(part.images, part.image_ids, part.labels, on_draws)
     ]
-    return Run(certifier.manifest(dataset.name or None, dataset.image_ids), tuple(certificates))
+    return Result(certifier.manifest(dataset.name or None, dataset.image_ids), tuple(certificates))
 
 
 def _parts(dataset: Dataset | LazyDataset) -> Iterator[Dataset]:

@@ -23,6 +23,10 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default=Path(".certd"), description="Folder of the jobs and of the embedded server"
     )
+    storage: str | None = Field(
+        default=None,
+        description="Where jobs and uploads lie: a folder or s3://bucket/prefix; None: the data folder",
+    )
     redis_url: str | None = Field(
         default=None, repr=False, description="redis:// or unix:// URL; None for the embedded server"
     )
@@ -57,6 +61,12 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=5, ge=1, description="Attempts at one shard before its job fails")
     threads: int = Field(default=1, ge=1, description="Threads of one worker process")
     device: str = Field(default="cpu", description="Torch device of a worker")
+
+    @property
+    def store(self) -> str:
+        """Return where jobs and uploads lie, for :func:`certd.storage.open_store`."""
+        place = self.storage or str(self.data_dir)
+        return place if "://" in place else str(Path(place).resolve())
 
     @property
     def key_file(self) -> Path:

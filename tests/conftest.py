@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from hypothesis import settings
 from torch import nn
 
 from certd.models import BaseClassifier
@@ -23,8 +24,19 @@ if not torch.cuda.is_available():
 # Threads that wait for one another on a busy machine are slower than one.
 torch.set_num_threads(1)
 
+# A busy machine breaks no law.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 SERVER_SECONDS = 10.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file in one process, and all tests that start services in one: they wait more than they work."""
+    for item in items:
+        group = "services" if item.path.parent.name == "integration" else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def skip_or_fail(reason: str) -> None:

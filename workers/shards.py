@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from certd.datasets.cache import DatasetCache
     from certd.jobs.inputs import Inputs
     from certd.jobs.job import Job
     from certd.jobs.progress import ProgressBoard
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from certd.jobs.storage import JobStorage
     from certd.smoothing.certifier import Certifier
     from certd.smoothing.draws import Record
-    from workers.datasets import DatasetCache
     from workers.models import ModelCache
 
 PROGRESS_SECONDS = 0.25

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from certd.errors import CertdError, Gone, Interrupted, ModelError, NotFound
+from certd.errors import CertdError, Gone, Interrupted, ModelError, NotFound, StorageFull
 from certd.jobs import keys
-from certd.jobs.finish import end_if_canceled, fail, finish_if_complete
+from certd.jobs.finish import Finisher
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -49,6 +49,7 @@ class Tasks:
         self._storage = storage
         self._redis = redis
         self._board = board
+        self._finisher = Finisher(storage, board)
         self._dispatcher = dispatcher
         self._work = work
         self._pulse = pulse
@@ -65,6 +66,8 @@ class Tasks:
             self._do(job, index)
         except Gone:
             log.info("job_deleted", job_id=job_id, shard=index)
+        except StorageFull as error:
+            log.warning("storage_full", job_id=job_id, shard=index, detail=error.message)
 
     def _do(self, job: Job, index: int) -> None:
         job_id = job.id
@@ -76,8 +79,8 @@ class Tasks:
                 self._bring_forward(job, index)
         if self._storage.read_outcome(job_id) is None:
             self._dispatcher.dispatch(job)
-            finish_if_complete(self._storage, job)
-            end_if_canceled(self._storage, job, self._dispatcher.busy(job))
+            self._finisher.end_if_complete(job)
+            self._finisher.end_if_canceled(job, self._dispatcher.busy(job))
 
     def _bring_forward(self, job: Job, index: int) -> None:
         if index in self._storage.finished_shards(job.id):
@@ -96,6 +99,11 @@ class Tasks:
             log.info("shard_interrupted", job_id=job.id, shard=index, detail=error.message)
         except Gone:
             raise
+        except StorageFull as error:
+            # No fault of the shard's, so no attempt of it. It stays among those sent, and is sent again once
+            # those count as lost: a pause in which there may come to be room.
+            self._redis.hincrby(keys.attempts(job.id), str(index), -1)
+            log.warning("storage_full", job_id=job.id, shard=index, detail=error.message)
         except CertdError as error:
             self._after_error(job, index, error)
         except Exception as error:  # noqa: BLE001
@@ -129,7 +137,7 @@ class Tasks:
             self._redis.hset(keys.failures(job.id), str(index), error.message)
             self._dispatcher.forget(job.id, index)
         else:
-            fail(self._storage, job.id, error, shard=index)
+            self._finisher.fail(job.id, error, shard=index)
 
     def _begin_attempt(self, job: Job, index: int) -> int:
         self._board.start(job.id)
@@ -147,5 +155,5 @@ class Tasks:
             f"Images {shard.start} to {shard.stop - 1} failed {self._max_attempts} times. {cause} "
             "Finished images are kept; submit the rest without the offending images."
         )
-        fail(self._storage, job.id, error, shard=index, attempts=self._max_attempts)
+        self._finisher.fail(job.id, error, shard=index, attempts=self._max_attempts)
         log.error("job_failed", job_id=job.id, shard=index, attempts=self._max_attempts)

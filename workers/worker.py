@@ -12,6 +12,7 @@ import torch
 from dramatiq import Worker
 from redis.exceptions import RedisError
 
+from certd.datasets.cache import DatasetCache
 from certd.errors import CertdError
 from certd.jobs.dispatch import Dispatcher
 from certd.jobs.expiry import Expiry
@@ -21,7 +22,7 @@ from certd.jobs.reconcile import Reconciler
 from certd.jobs.storage import JobStorage
 from certd.jobs.uploads import UploadStore
 from certd.jobs.workforce import Workforce
-from workers.datasets import DatasetCache
+from certd.storage import open_store
 from workers.metrics import WorkerMetrics
 from workers.models import ModelCache
 from workers.pulse import Pulse
@@ -52,7 +53,8 @@ class WorkerProcess:
     def __init__(self, settings: Settings, redis_url: str) -> None:
         self._settings = settings
         torch.set_num_threads(settings.threads)
-        storage = JobStorage(settings.data_dir)
+        store = open_store(settings.store)
+        storage = JobStorage(store)
         redis = connect(redis_url, PATIENCE_TRIES)
         board = ProgressBoard(redis)
         broker = make_broker(redis_url, settings.heartbeat_seconds)
@@ -68,7 +70,7 @@ class WorkerProcess:
         dramatiq.actor(actor_name=ACTOR, queue_name=LOW, broker=broker)(tasks.certify_shard)
         self._reconciler = Reconciler(storage, redis, dispatcher, board)
         self._expiry = Expiry(storage, settings.expire_days)
-        self._uploads = UploadStore(settings.data_dir)
+        self._uploads = UploadStore(store)
         self._consumer = Worker(
             broker, queues=set(QUEUES), worker_threads=1, worker_timeout=_idle_milliseconds(redis_url)
         )

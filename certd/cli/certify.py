@@ -41,11 +41,13 @@ def certify(
     votes: options.VotesKind = None,
     mean_bound: options.MeanBound = None,
     top_k: options.TopK = None,
+    mixture_bounds: options.MixtureBounds = None,
     seed: options.Seed = None,
     batch: options.Batch = None,
     dtype: options.DtypeName = "float32",
     check_draws: options.CheckDraws = None,
     compiled: options.Compiled = "false",
+    confidence: options.Confidence = False,
     skip: options.Skip = 1,
     start: options.Start = 0,
     stop: options.Stop = None,
@@ -69,8 +71,9 @@ def certify(
         "model": model, "sigma": sigma, "noise": noise, "arithmetic": arithmetic, "norm": norm, "plan": plan,
         "n0": n0, "n": n, "alpha": alpha, "radii": options.parse_numbers("--radii", radii), "pilot": pilot,
         "tolerance": tolerance, "radius": radius, "bound": bound, "split": False if no_split else None,
-        "votes": votes, "mean_bound": mean_bound, "top_k": top_k, "seed": seed, "batch_size": batch,
-        "dtype": dtype, "check_draws": check_draws, "compiled": compiled,
+        "votes": votes, "mean_bound": mean_bound, "top_k": top_k, "mixture_bounds": mixture_bounds,
+        "seed": seed, "batch_size": batch, "dtype": dtype, "check_draws": check_draws, "compiled": compiled,
+        "confidence": confidence,
     }  # fmt: skip
     images = ChosenImages(dataset, skip, start, stop, limit, indices, sample, sample_seed, label_map)
     conventions = FileConventions(preset, architecture, mean, std)

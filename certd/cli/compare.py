@@ -44,6 +44,7 @@ def _printed(found: RunComparison) -> str:
     from certd.reports.tables import to_markdown
 
     parts = [f"NOT COMPARABLE, for the runs differ in {mark}\n" for mark in found.marks]
+    parts += [f"LOOK TWICE: {finding}\n" for finding in found.findings]
     for one in found.tables:
         parts += [f"\n## {one.title}\n\n", to_markdown(one.table), *(f"\n{line}\n" for line in one.sentences)]
     return "".join(parts)

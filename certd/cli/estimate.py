@@ -46,7 +46,7 @@ def estimate(
     from certd.smoothing.settling import as_asked
 
     classifier = load_model(request.model, device)
-    certification = request.resolve(classifier.reference, labelled=not unlabelled)
+    certification = request.resolve(classifier.reference, labelled=not unlabelled, mixing=classifier.mixing)
     guarantee = Guarantee.of(certification.noise, certification.norm, classifier.input_shape)
     certification.procedure.check(guarantee, classifier.num_classes)
     speed = _draws_per_second(classifier, as_asked(certification), device)

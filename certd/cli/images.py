@@ -11,6 +11,11 @@ from certd.errors import InvalidParameter, NotFound
 from certd.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from certd.datasets import Dataset, LazyDataset
 
 
@@ -86,3 +91,13 @@ def _class(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(value)  # noqa: TRY004 - a ValueError is what the caller turns into a sentence
     return value
+
+
+def pixels_by_id(name: str) -> Callable[[int], NDArray[np.uint8]]:
+    """Return what gives the pixels of an image id of the data set ``name``."""
+    import numpy as np
+
+    from certd.datasets import open_dataset
+
+    images = open_dataset(name, registry=load_settings().datasets).images
+    return lambda image_id: images[np.array([image_id])][0]

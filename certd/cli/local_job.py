@@ -57,7 +57,9 @@ class LocalJob:
         _warn_of_labels(classifier, images)
         if request.seed is None and self.resume:
             request = request.model_copy(update={"seed": stored_seed(self.out)})
-        certification = request.resolve(classifier.reference, labelled=images.labels is not None)
+        certification = request.resolve(
+            classifier.reference, labelled=images.labels is not None, mixing=classifier.mixing
+        )
         begun = stored_execution(self.out) if self.resume else None
         if begun is None:
             certification = settle(classifier, certification, len(images), self.device)

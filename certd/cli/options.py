@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 from certd.errors import InvalidParameter
+from certd.statistics.mixture_bounds import BoundKind as MixtureBoundKind
+
+MIXTURE_BOUNDS: tuple[MixtureBoundKind, ...] = ("classes", "predicted")
 
 Model = Annotated[str, typer.Argument(help="Registered model, or a file or URI on this machine.")]
 DatasetName = Annotated[str, typer.Argument(help="Registered data set, or a URI such as npz:FILE.")]
@@ -33,6 +36,16 @@ NoSplit = Annotated[bool, typer.Option("--no-split", help="Plan fixed: count all
 VotesKind = Annotated[str | None, typer.Option("--votes", help="Plan fixed: hard or soft.")]
 MeanBound = Annotated[str | None, typer.Option(help="Soft votes: thinned, hoeffding or bernstein.")]
 TopK = Annotated[int | None, typer.Option("--top-k", help="Plan fixed: certify membership of the top k.")]
+ImagesOf = Annotated[
+    str | None, typer.Option("--dataset", help="Where the images are, if the run does not say.")
+]
+MixtureBounds = Annotated[
+    str | None,
+    typer.Option(
+        "--mixture-bounds",
+        help="smooth-then-mix: classes, each at its share of alpha, or predicted.",
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="Key of the noise; drawn afresh when absent.")]
 Batch = Annotated[str | None, typer.Option(help="Rows of one forward pass, or auto: the fastest.")]
 PresetName = Annotated[
@@ -44,6 +57,9 @@ Mean = Annotated[str | None, typer.Option(help="Mean a channel, such as 0.49,0.4
 Std = Annotated[str | None, typer.Option(help="Scale a channel, such as 0.25,0.24,0.26.")]
 DtypeName = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or checked.")]
 CheckDraws = Annotated[int | None, typer.Option(help="checked: copies that both types classify.")]
+Confidence = Annotated[
+    bool, typer.Option("--confidence", help="Also record how sure the classifier is; needs labels.")
+]
 Compiled = Annotated[
     str, typer.Option("--compiled", help="true, false, or auto: compile first where the run earns it back.")
 ]
@@ -61,7 +77,32 @@ LabelMap = Annotated[
 ]
 Server = Annotated[str | None, typer.Option(help="Do it through the service at this URL.")]
 Device = Annotated[str, typer.Option(help="Torch device.")]
+TrainingDraws = Annotated[int | None, typer.Option("--draws", help="Noise draws of an image in one step.")]
+DiscardAfter = Annotated[
+    int | None, typer.Option("--discard-after", help="easy-images: epochs before images are discarded.")
+]
+DiscardBelow = Annotated[
+    float | None,
+    typer.Option("--discard-below", help="easy-images: share of draws an image must reach."),
+]
+ReweightEvery = Annotated[
+    int | None, typer.Option("--reweight-every", help="easy-images: epochs between weights; 0 for never.")
+]
+AttackSteps = Annotated[int | None, typer.Option("--attack-steps", help="easy-images: steps on the sphere.")]
+AttackStepSize = Annotated[
+    float | None, typer.Option("--attack-step-size", help="easy-images: length of one, input units.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def parse_mixture_bounds(text: str | None) -> MixtureBoundKind:
+    """Read which classes of a mixture are bounded; all of them where nothing was said."""
+    for kind in MIXTURE_BOUNDS:
+        if text == kind:
+            return kind
+    if text is None:
+        return "classes"
+    raise InvalidParameter(f"--mixture-bounds is {' or '.join(MIXTURE_BOUNDS)}; got {text!r}.")
 
 
 def parse_numbers(option: str, text: str | None) -> tuple[float, ...] | None:

@@ -19,6 +19,7 @@ def recompute(
     norm: options.Norm = None,
     bound: options.BoundKind = None,
     top_k: options.TopK = None,
+    weight: Annotated[float | None, typer.Option(help="Of smooth-then-mix, another weight.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the new run here, as Parquet.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -27,7 +28,7 @@ def recompute(
     from certd.smoothing.recomputation import recompute as conclude_anew
     from certd.smoothing.run import write_run
 
-    changes: dict[str, Any] = {"norm": norm, "alpha": alpha, "bound": bound, "top_k": top_k}
+    changes: dict[str, Any] = {"norm": norm, "alpha": alpha, "bound": bound, "top_k": top_k, "weight": weight}
     given = {name: value for name, value in changes.items() if value is not None}
     run = conclude_anew(open_run(file), **given)
     if out is not None:

@@ -18,6 +18,7 @@ from certd.errors import InvalidParameter
 from certd.settings import load_settings
 
 if TYPE_CHECKING:
+    from certd.models import Transform
     from certd.models.runtime.arithmetic import Execution, ExecutionArithmetic
 
 Registry = Annotated[
@@ -75,6 +76,86 @@ def register(
     print(f"registered {draft.specification.reference} in {path}")
 
 
+@app.command("mix")
+def register_mixture(
+    name: Name,
+    standard: Annotated[str, typer.Option(help="The standard model g, by its registered name.")],
+    robust: Annotated[str, typer.Option(help="The robust model h, by its registered name.")],
+    weight: Annotated[float, typer.Option(help="Weight of the robust model; with a network, the least.")],
+    product: Annotated[
+        str, typer.Option(help="smooth-then-mix or mix-then-smooth: which of the two is certified.")
+    ] = "smooth-then-mix",
+    standard_scale: Annotated[float, typer.Option(help="Multiplies the logits of g.")] = 1.0,
+    robust_scale: Annotated[float, typer.Option(help="Multiplies the logits of h.")] = 1.0,
+    transform: Annotated[
+        str | None, typer.Option(help="Scale, power and shift of MixedNUTS' transform of h: 4,2,0.5.")
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option(help="File of a mixing network, relative to the registry.")
+    ] = None,
+    highest_weight: Annotated[float | None, typer.Option(help="The greatest weight it can choose.")] = None,
+    registry: Registry = None,
+) -> None:
+    """Register, as NAME, a mixture of two registered models; both are pinned by their digests."""
+    from certd.models import draft_mixture, load_model, register_model
+
+    path = _required(registry)
+    specification = draft_mixture(
+        name, standard, robust, weight, product=product, standard_scale=standard_scale,
+        robust_scale=robust_scale, robust_transform=_transform(transform),
+        network=network, highest_weight=highest_weight, registry=path,
+    )  # fmt: skip
+    for part in (specification.mixture.standard, specification.mixture.robust):
+        load_model(part, registry=path)
+    register_model(path, specification)
+    print(specification.mixture.sentence)
+    print(f"registered {specification.reference} in {path}")
+
+
+def _transform(text: str | None) -> Transform | None:
+    from certd.models import Transform
+
+    numbers = options.parse_numbers("--transform", text)
+    if numbers is None:
+        return None
+    if len(numbers) != 3:
+        raise InvalidParameter("--transform takes scale, power and shift, such as 4,2,0.5.")
+    try:
+        return Transform(scale=numbers[0], power=numbers[1], shift=numbers[2])
+    except ValidationError as error:
+        raise InvalidParameter(f"--transform: {error.errors()[0]['msg']}.") from error
+
+
+@app.command("soup")
+def register_soup(
+    name: Name,
+    ingredients: Annotated[list[str], typer.Argument(help="Registered models of one architecture.")],
+    weights: Annotated[str, typer.Option(help="One a model, such as 0.6,0.4 or 3,2 with --units 5.")],
+    units: Annotated[
+        int | None, typer.Option(help="Steps of one whole; weights are then whole numbers of steps.")
+    ] = None,
+    calibrate: Annotated[
+        str | None, typer.Option(help="Estimate batch-norm statistics on images of this data set.")
+    ] = None,
+    calibrate_images: Annotated[
+        str, typer.Option(help="Which of its images, START:STOP by position.")
+    ] = "0:1000",
+    sigma: Annotated[float | None, typer.Option(help="Noise added to calibration images.")] = None,
+    seed: Annotated[int, typer.Option(help="Of that noise.")] = 0,
+    batch: Annotated[int, typer.Option(help="Calibration images of one pass.")] = 250,
+    registry: Registry = None,
+) -> None:
+    """Register, as NAME, the weighted average of registered models; all are pinned by their digests."""
+    from certd.cli.soup import cook
+
+    path = _required(registry)
+    specification = cook(
+        name, ingredients, weights, units, calibrate, calibrate_images, sigma, seed, batch, path
+    )
+    print(specification.soup.sentence)
+    print(f"registered {specification.reference} in {path}")
+
+
 @app.command()
 def inspect(
     model: options.Model,
@@ -129,6 +210,9 @@ def _said(execution: Execution) -> str:
     voted = "" if execution.voted_in is None else f", voted for in {execution.voted_in}"
     normalisation = "folded" if execution.normalisation_folded else "as it is"
     norms = f"{execution.batch_norms_folded} batch-norms folded, {execution.batch_norms_left} left"
+    if execution.convolutions_fused:
+        norms += f"; {execution.convolutions_fused} convolutions fused with their ReLU"
+        norms += f", {execution.convolutions_widened} of them widened"
     layout = "channels last" if execution.channels_last else "channels first"
     compiled = "compiled" if execution.compiled else "not compiled"
     return (
@@ -141,9 +225,13 @@ def _said(execution: Execution) -> str:
 
 
 @app.command()
-def remove(name: Name, registry: Registry = None) -> None:
+def remove(
+    name: Name,
+    registry: Registry = None,
+    force: Annotated[bool, typer.Option("--force", help="Also where another model is made of it.")] = False,
+) -> None:
     """Take NAME out of the registry; its file stays."""
-    _forget(_required(registry), name)
+    _forget(_required(registry), name, force=force)
     print(f"removed {name}")
 
 
@@ -154,7 +242,7 @@ def _required(registry: Path | None) -> Path:
     return path
 
 
-def _forget(registry: Path, name: str) -> None:
+def _forget(registry: Path, name: str, *, force: bool) -> None:
     from certd.models import unregister_model
 
-    unregister_model(registry, name)
+    unregister_model(registry, name, force=force)

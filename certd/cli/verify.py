@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from certd.cli import options
+from certd.cli.images import pixels_by_id
 from certd.cli.models import FileConventions, open_classifier
 from certd.cli.runs import open_run
 from certd.errors import InvalidParameter
-from certd.settings import load_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
-    from numpy.typing import NDArray
 
 DIFFERS = 1
 
 
 def verify(
     file: options.RunFile,
-    dataset: Annotated[
-        str | None, typer.Option(help="Where the images are, if the run does not say.")
-    ] = None,
+    dataset: options.ImagesOf = None,
     model: Annotated[str | None, typer.Option(help="The model's file, if it is not registered.")] = None,
     preset: options.PresetName = None,
     architecture: options.Architecture = None,
@@ -48,17 +40,8 @@ def verify(
     sigma = certification.noise.sigma
     classifier = open_classifier(model or certification.model, device, conventions, sigma)
     certifier = Certifier(classifier, certification, device)
-    found = draw_again(run, certifier, _images(name), sample, seed)
+    found = draw_again(run, certifier, pixels_by_id(name), sample, seed)
     if found.difference is not None:
         print(f"DIFFERS: {found.difference} ({found.num_images} drawn again)")
         raise typer.Exit(DIFFERS)
     print(f"{found.num_images} of {len(run.certificates)} images drawn again; every count agrees.")
-
-
-def _images(name: str) -> Callable[[int], NDArray[np.uint8]]:
-    import numpy as np
-
-    from certd.datasets import open_dataset
-
-    images = open_dataset(name, registry=load_settings().datasets).images
-    return lambda image_id: images[np.array([image_id])][0]

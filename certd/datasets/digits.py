@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from certd.datasets.dataset import Dataset
 from certd.errors import Unavailable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 HELD_OUT_EVERY = 5
 GREY_LEVELS = 16
@@ -29,12 +35,20 @@ def training_digits() -> Dataset:
     return _digits("digits-train", held_out=False)
 
 
-def _digits(name: str, *, held_out: bool) -> Dataset:
+@lru_cache
+def load_digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return grey levels and labels as scikit-learn keeps them; unpacked once, which takes milliseconds."""
     try:
-        from sklearn.datasets import load_digits  # noqa: PLC0415 - an extra, and slow to import
+        from sklearn import datasets  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
         raise Unavailable("The digits need scikit-learn: pip install 'certd[datasets]'.") from error
-    pixels, labels = load_digits(return_X_y=True)
+    pixels, labels = datasets.load_digits(return_X_y=True)
+    pixels.flags.writeable = labels.flags.writeable = False
+    return pixels, labels
+
+
+def _digits(name: str, *, held_out: bool) -> Dataset:
+    pixels, labels = load_digits()
     chosen = (np.arange(len(labels)) % HELD_OUT_EVERY == 0) == held_out
     grey = np.rint(pixels[chosen] * (255 / GREY_LEVELS)).astype(np.uint8)
     return Dataset(

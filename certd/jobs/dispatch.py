@@ -45,9 +45,11 @@ class Dispatcher:
         if self._storage.asked_to_cancel(job.id):
             return 0
         finished = self._storage.finished_shards(job.id)
-        claimed = self._workforce.claims(job.id)
+        # Read once: with hundreds of workers this is the dearest question here.
+        workers = self._workforce.workers()
+        claimed = {worker.shard for worker in workers if worker.job_id == job.id}
         outstanding = (set(self._sent(job.id)) | claimed) - finished
-        room = SHARDS_A_WORKER * max(1, self._workforce.size()) - len(outstanding)
+        room = SHARDS_A_WORKER * max(1, len(workers)) - len(outstanding)
         waiting = [s.index for s in job.shards if s.index not in finished and s.index not in outstanding]
         return sum(self._send(job, index) for index in waiting[: max(0, room)])
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from certd.errors import Gone
+from certd.errors import Gone, NotFound
 from certd.jobs.job import utc_now
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ class Expiry:
         if self._age is None:
             return 0
         deadline = utc_now() - self._age
-        unfinished = set(self._storage.unfinished_ids())
-        ended = (job_id for job_id in self._storage.job_ids() if job_id not in unfinished)
+        # In this order: a job that is stored between the two is in neither, and not taken for one that ended.
+        job_ids, unfinished = self._storage.job_ids(), set(self._storage.unfinished_ids())
+        ended = (job_id for job_id in job_ids if job_id not in unfinished)
         return sum(self._delete(job_id) for job_id in ended if self._is_older(job_id, deadline))
 
     def _is_older(self, job_id: str, deadline: datetime) -> bool:
@@ -46,13 +47,13 @@ class Expiry:
     def _read(self, job_id: str) -> datetime | None:
         try:
             outcome = self._storage.read_outcome(job_id)
-        except Gone:
+        except (Gone, NotFound):
             return None
         return None if outcome is None else outcome.finished_at
 
     def _delete(self, job_id: str) -> bool:
         try:
             self._storage.delete(job_id)
-        except Gone:
+        except (Gone, NotFound):
             return False
         return True

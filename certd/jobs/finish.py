@@ -1,58 +1,93 @@
-"""Finish: the one place that ends a job, by success or by failure."""
+"""Finish: the one place that ends a job, by success, by failure or because it was asked to stop."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
-from certd.jobs.job import JobOutcome, JobStatus, utc_now
+from certd.jobs.job import JobOutcome, JobStatus, Spent, utc_now
+from certd.jobs.progress import ShardProgress
 
 if TYPE_CHECKING:
     from certd.errors import CertdError
     from certd.jobs.job import Job
+    from certd.jobs.progress import ProgressBoard
     from certd.jobs.storage import JobStorage
+    from certd.smoothing.run import Run
 
 
-def finish_if_complete(storage: JobStorage, job: Job) -> bool:
-    """End ``job`` once every shard lies in its folder.
+class Finisher:
+    """Ends jobs. Several processes may come to the same end at once: one of them writes the state.
 
-    Two workers may come here at once: one of them writes the state. Reports are rendered when asked for.
-
-    Returns:
-        Whether this call ended the job.
-    """
-    if len(storage.finished_shards(job.id)) < len(job.shards) or storage.read_outcome(job.id) is not None:
-        return False
-    run = storage.read_run(job.id)
-    if run is None or not run.complete:
-        return False
-    return storage.write_outcome(job.id, JobOutcome(status=JobStatus.SUCCEEDED, finished_at=utc_now()))
-
-
-def end_if_canceled(storage: JobStorage, job: Job, busy: set[int]) -> bool:
-    """End ``job`` once it was asked to stop and no worker is at any of its shards; finished ones stay.
+    The state says what the job has done, for progress is forgotten. Reports are rendered when asked for.
 
     Args:
-        storage: Where the job lies.
-        job: The job.
-        busy: Shards that workers are at.
-
-    Returns:
-        Whether this call ended the job.
+        storage: Where the jobs lie.
+        board: Remembers when each began.
     """
-    if busy or not storage.asked_to_cancel(job.id) or storage.read_outcome(job.id) is not None:
-        return False
-    if finish_if_complete(storage, job):
-        return True
-    return storage.write_outcome(job.id, JobOutcome(status=JobStatus.CANCELED, finished_at=utc_now()))
 
+    def __init__(self, storage: JobStorage, board: ProgressBoard) -> None:
+        self._storage = storage
+        self._board = board
 
-def fail(storage: JobStorage, job_id: str, error: CertdError, **evidence: Any) -> bool:
-    """End a job with the error that stopped it; finished shards stay.
+    def end_if_complete(self, job: Job) -> bool:
+        """End ``job`` once every shard lies in its folder; return whether this call did."""
+        if len(self._storage.finished_shards(job.id)) < len(job.shards) or self._has_ended(job.id):
+            return False
+        run = self._storage.read_run(job.id)
+        if run is None or not run.complete:
+            return False
+        return self._end(job.id, JobStatus.SUCCEEDED, run)
 
-    Returns:
-        Whether this call ended the job.
-    """
-    problem = {"code": error.code, "title": error.title, "detail": error.message, **error.details, **evidence}
-    return storage.write_outcome(
-        job_id, JobOutcome(status=JobStatus.FAILED, finished_at=utc_now(), error=problem)
-    )
+    def end_if_canceled(self, job: Job, busy: set[int]) -> bool:
+        """End ``job`` once it was asked to stop and no worker is at any of its shards; finished ones stay.
+
+        Args:
+            job: The job.
+            busy: Shards that workers are at.
+
+        Returns:
+            Whether this call ended the job.
+        """
+        if busy or not self._storage.asked_to_cancel(job.id) or self._has_ended(job.id):
+            return False
+        if self.end_if_complete(job):
+            return True
+        return self._end(job.id, JobStatus.CANCELED, self._storage.read_run(job.id))
+
+    def fail(self, job_id: str, error: CertdError, **evidence: Any) -> bool:
+        """End a job with the error that stopped it; return whether this call did. Finished shards stay."""
+        problem = {
+            "code": error.code,
+            "title": error.title,
+            "detail": error.message,
+            **error.details,
+            **evidence,
+        }
+        return self._end(job_id, JobStatus.FAILED, self._storage.read_run(job_id), problem)
+
+    def _has_ended(self, job_id: str) -> bool:
+        return self._storage.read_outcome(job_id) is not None
+
+    def _end(
+        self, job_id: str, status: JobStatus, run: Run | None, problem: dict[str, Any] | None = None
+    ) -> bool:
+        outcome = JobOutcome(
+            status=status, finished_at=utc_now(), error=problem, spent=self._spent(job_id, run)
+        )
+        first = self._storage.write_outcome(job_id, outcome)
+        self._board.forget(job_id)
+        return first
+
+    def _spent(self, job_id: str, run: Run | None) -> Spent:
+        began = self._board.started_at(job_id)
+        seconds = None if began is None else max(0.0, time.time() - began)
+        if run is None:
+            return Spent(seconds=seconds)
+        done = ShardProgress.of(run)
+        return Spent(
+            images_done=done.images_done,
+            images_abstained=done.images_abstained,
+            draws_done=done.draws_done,
+            seconds=seconds,
+        )

@@ -80,7 +80,7 @@ def promise(storage: JobStorage, owner: str | None, key: str, fingerprint: str, 
 
 def _exists(storage: JobStorage, job_id: str) -> bool:
     try:
-        storage.folder(job_id)
+        storage.require(job_id)
     except Gone:
         return True
     except NotFound:

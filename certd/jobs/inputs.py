@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import math
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -55,3 +58,21 @@ def read_inputs(stream: BinaryIO) -> Inputs:
             images=archive.get("images", None),
             labels=archive.get("labels", None),
         )
+
+
+def read_image(stream: BinaryIO, image_id: int) -> NDArray[np.uint8] | None:
+    """Read one image of what :func:`write_inputs` wrote, without holding the others.
+
+    Returns:
+        uint8[channel, height, width]; None if there is no image of that id.
+    """
+    with np.load(stream, allow_pickle=False) as archive:
+        places = np.flatnonzero(archive["image_ids"] == np.uint64(image_id))
+    if not len(places):
+        return None
+    with zipfile.ZipFile(stream) as archive, archive.open("images.npy") as member:
+        np.lib.format.read_magic(member)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+        size = math.prod(shape[1:]) * dtype.itemsize
+        member.seek(size * int(places[0]), io.SEEK_CUR)
+        return np.frombuffer(member.read(size), dtype).reshape(shape[1:])

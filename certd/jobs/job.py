@@ -90,6 +90,24 @@ class Job(BaseModel):
         return self.inputs.num_images * self.certification.procedure.max_draws
 
 
+class Spent(BaseModel):
+    """What a job that ended has done and taken.
+
+    Attributes:
+        images_done: Images with a certificate.
+        images_abstained: Those of them that abstained.
+        draws_done: Noise draws of those images, every phase counted.
+        seconds: From the first attempt to the end; None where nobody remembers when that was.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images_done: int = 0
+    images_abstained: int = 0
+    draws_done: int = 0
+    seconds: float | None = None
+
+
 class JobOutcome(BaseModel):
     """The terminal state of a job; written once."""
 
@@ -98,6 +116,7 @@ class JobOutcome(BaseModel):
     status: JobStatus
     finished_at: datetime
     error: dict[str, Any] | None = None
+    spent: Spent = Spent()
 
 
 def new_job_id() -> str:

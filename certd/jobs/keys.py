@@ -40,7 +40,13 @@ def worker(worker_id: str) -> str:
     return f"certd:worker:{worker_id}"
 
 
-WORKERS = "certd:worker:*"
+def of_job(job_id: str) -> tuple[str, ...]:
+    """Return every name that belongs to one job."""
+    return progress(job_id), started_at(job_id), sent(job_id), attempts(job_id), failures(job_id)
+
+
+WORKERS = "certd:workers"
+"""Set: the ids of workers that said they live, some of whom may not any more."""
 RECONCILER = "certd:reconciler"
 
 

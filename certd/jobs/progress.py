@@ -11,6 +11,7 @@ from certd.jobs import keys
 if TYPE_CHECKING:
     from redis import Redis
 
+    from certd.jobs.job import Spent
     from certd.smoothing.run import Run
 
 
@@ -53,6 +54,19 @@ class JobProgress:
     images_per_second: float | None
     eta_seconds: float | None
 
+    @classmethod
+    def ended(cls, images_total: int, spent: Spent) -> JobProgress:
+        """Return how far a job that ended came."""
+        return cls(
+            images_total=images_total,
+            images_done=spent.images_done,
+            images_abstained=spent.images_abstained,
+            draws_done=spent.draws_done,
+            draws_expected=spent.draws_done,
+            images_per_second=spent.images_done / spent.seconds if spent.seconds else None,
+            eta_seconds=0.0,
+        )
+
 
 class ProgressBoard:
     """Where workers write how far they are and the API reads it."""
@@ -74,6 +88,10 @@ class ProgressBoard:
         key = keys.progress(job_id)
         self._redis.hset(key, str(shard), progress.encode())
         self._redis.expire(key, keys.LIFETIME_SECONDS)
+
+    def forget(self, job_id: str) -> None:
+        """Remove what is remembered of a job that ended; its state says what it has done."""
+        self._redis.delete(*keys.of_job(job_id))
 
     def shards(self, job_id: str) -> dict[int, ShardProgress]:
         """Return how far each begun shard is."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from certd.errors import Gone
+from certd.errors import Gone, NotFound
 from certd.jobs import keys
-from certd.jobs.finish import end_if_canceled, finish_if_complete
+from certd.jobs.finish import Finisher
 from certd.jobs.progress import ShardProgress
 
 if TYPE_CHECKING:
@@ -42,20 +42,22 @@ class Reconciler:
         self._redis = redis
         self._dispatcher = dispatcher
         self._board = board
+        self._finisher = Finisher(storage, board)
 
     def run(self, lock_seconds: float) -> Reconciled | None:
         """Do one round over all unfinished jobs; None if another process is at it."""
         if not self._redis.set(keys.RECONCILER, "1", nx=True, px=int(lock_seconds * 1000)):
             return None
+        self._storage.sweep()
         resent = reseeded = finished = 0
         for job_id in self._storage.unfinished_ids():
             try:
                 job = self._storage.read(job_id)
-            except Gone:
+            except (Gone, NotFound):
                 continue
             reseeded += self._reseed(job)
-            finished += finish_if_complete(self._storage, job)
-            finished += end_if_canceled(self._storage, job, self._dispatcher.busy(job))
+            finished += self._finisher.end_if_complete(job)
+            finished += self._finisher.end_if_canceled(job, self._dispatcher.busy(job))
             self._dispatcher.forget_lost(job)
             resent += self._dispatcher.dispatch(job)
         return Reconciled(resent, reseeded, finished)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import secrets
 import time
@@ -16,8 +15,10 @@ from certd.errors import NotFound, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from certd.storage import Store
+
+UPLOADS = "uploads"
 ID_PATTERN = r"^upl_[0-9a-f]{32}$"
 LIFETIME_SECONDS = 24 * 3600.0
 
@@ -80,15 +81,14 @@ class Draft:
 
 
 class UploadStore:
-    """The folder ``root/uploads``: two files an upload, its content first and what is known about it last.
+    """The uploads in a store: two names an upload, its content first and what is known about it last.
 
     Args:
-        root: The data folder.
+        store: Where they lie.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._folder = root / "uploads"
-        self._folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     @contextmanager
     def draft(self, name: str, owner: str | None, max_bytes: int) -> Iterator[Draft]:
@@ -100,18 +100,11 @@ class UploadStore:
             max_bytes: How long it may become.
         """
         upload_id = f"upl_{secrets.token_hex(16)}"
-        content = self._folder / upload_id
-        try:
-            with content.open("xb") as stream:
-                draft = Draft(stream, max_bytes)
-                yield draft
-                stream.flush()
-                os.fsync(stream.fileno())
-            draft.upload = Upload(upload_id, name, draft.size, draft.sha256, owner, time.time())
-            self._about(upload_id).write_text(json.dumps(asdict(draft.upload)))
-        except BaseException:
-            content.unlink(missing_ok=True)
-            raise
+        with self._store.writing(f"{UPLOADS}/{upload_id}") as stream:
+            draft = Draft(stream, max_bytes)
+            yield draft
+        draft.upload = Upload(upload_id, name, draft.size, draft.sha256, owner, time.time())
+        self._store.write(_about(upload_id), json.dumps(asdict(draft.upload)).encode())
 
     def find(self, upload_id: str) -> Upload:
         """Return what is known about an upload.
@@ -119,9 +112,9 @@ class UploadStore:
         Raises:
             NotFound: If there is none of that id, or it has expired.
         """
-        # Looked at before any file is: an id comes from whoever asks.
-        if re.fullmatch(ID_PATTERN, upload_id) and self._about(upload_id).is_file():
-            upload = Upload(**json.loads(self._about(upload_id).read_text()))
+        # Looked at before any name is made of it: an id comes from whoever asks.
+        if re.fullmatch(ID_PATTERN, upload_id) and self._store.exists(_about(upload_id)):
+            upload = Upload(**json.loads(self._store.read(_about(upload_id))))
             if time.time() < upload.expires_at:
                 return upload
         raise NotFound(f"There is no upload {upload_id!r}; uploads are kept for a day.")
@@ -133,15 +126,17 @@ class UploadStore:
             NotFound: If there is none of that id, or it has expired.
         """
         self.find(upload_id)
-        return (self._folder / upload_id).read_bytes()
+        return self._store.read(f"{UPLOADS}/{upload_id}")
 
     def expire(self) -> int:
         """Delete what is older than a day, halves of broken uploads too; return how many files that were."""
         deadline = time.time() - LIFETIME_SECONDS
-        old = [path for path in self._folder.iterdir() if path.stat().st_mtime < deadline]
-        for path in old:
-            path.unlink(missing_ok=True)
+        names = [f"{UPLOADS}/{name}" for name in self._store.children(UPLOADS)]
+        old = [name for name in names if self._store.modified_at(name) < deadline]
+        for name in old:
+            self._store.remove(name)
         return len(old)
 
-    def _about(self, upload_id: str) -> Path:
-        return self._folder / f"{upload_id}.json"
+
+def _about(upload_id: str) -> str:
+    return f"{UPLOADS}/{upload_id}.json"

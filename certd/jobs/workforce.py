@@ -37,16 +37,23 @@ class Workforce:
     def beat(self, state: WorkerState) -> None:
         """Say that a worker lives and what it has in hand."""
         lifetime = int(BEAT_SECONDS * LIFETIME_BEATS * 1000)
-        self._redis.set(keys.worker(state.worker_id), json.dumps(asdict(state)), px=lifetime)
+        with self._redis.pipeline() as pipeline:
+            pipeline.set(keys.worker(state.worker_id), json.dumps(asdict(state)), px=lifetime)
+            pipeline.sadd(keys.WORKERS, state.worker_id)
+            pipeline.execute()
 
     def leave(self, worker_id: str) -> None:
         """Say that a worker has stopped."""
         self._redis.delete(keys.worker(worker_id))
+        self._redis.srem(keys.WORKERS, worker_id)
 
     def workers(self) -> list[WorkerState]:
         """Return the live workers."""
-        names = list(self._redis.scan_iter(match=keys.WORKERS, count=1000))
-        values = self._redis.mget(names) if names else []
+        names: list[str] = sorted(self._redis.smembers(keys.WORKERS))  # type: ignore[arg-type]
+        values = self._redis.mget([keys.worker(name) for name in names]) if names else []
+        dead = [name for name, value in zip(names, values, strict=True) if not value]
+        if dead:
+            self._redis.srem(keys.WORKERS, *dead)
         return [WorkerState(**json.loads(value)) for value in values if value]
 
     def size(self) -> int:

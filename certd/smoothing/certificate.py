@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from certd.smoothing.draws import Phase, Record
 
 if TYPE_CHECKING:
+    from certd.smoothing.draws import Tally
     from certd.smoothing.plans.plan import Conclusion
 
 
@@ -63,8 +64,15 @@ class Certificate:
             "top_count": conclusion.top_count,
             "draws": conclusion.draws,
             "total_draws": record.total_draws,
+            **_published(conclusion),
             **counts_row(record),
         }
+
+
+def _published(conclusion: Conclusion) -> dict[str, float | None]:
+    """Return what the paper's theorems give a mixture; None for other certificates."""
+    smoothing, lipschitz = conclusion.published_radii or (None, None)
+    return {"published_smoothing_radius": smoothing, "published_lipschitz_radius": lipschitz}
 
 
 def counts_row(record: Record) -> dict[str, Any]:
@@ -82,4 +90,22 @@ def counts_row(record: Record) -> dict[str, Any]:
         "trail": list(record.trail),
         "soft_scores": None if soft is None else soft.scores.tolist(),
         "soft_squares": None if soft is None else soft.squares.tolist(),
+        "standard_logits": None if record.standard is None else list(record.standard.logits),
+        "mixing_weight": None if record.standard is None else record.standard.weight,
+        "clean_scores": None if record.clean_scores is None else list(record.clean_scores),
+        **_confidence_row(estimation),
+    }
+
+
+def _confidence_row(tally: Tally | None) -> dict[str, Any]:
+    """Return the sums of a record's confidence, the two rows of a histogram one after the other."""
+    sums = None if tally is None else tally.confidence
+    names = ("scores", "squares", "draws", "confidence")
+    row = {name: None if sums is None else getattr(sums, name).ravel().tolist() for name in names}
+    return {
+        "confidence_scores": row["scores"],
+        "confidence_squares": row["squares"],
+        "confidence_draws": row["draws"],
+        "confidence_sums": row["confidence"],
+        "confidence_log_loss": None if sums is None else sums.log_loss,
     }

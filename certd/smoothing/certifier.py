@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from certd.smoothing.draws import Draws, Phase, Record
 from certd.smoothing.guarantee import Guarantee
 from certd.smoothing.manifest import Manifest, versions
 from certd.smoothing.sampler import DrawRequest, ImageSet, Sampler
+from certd.smoothing.standard import StandardOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -63,6 +65,11 @@ class Certifier:
                 f"The certification names {certification.model}, the classifier is {classifier.reference}."
             )
         self._classifier = classifier
+        if certification.mixing != classifier.mixing:
+            raise InvalidParameter(
+                "The certification and the classifier are not of one mixture; resolve the request with the "
+                "classifier's mixing."
+            )
         self._certification = certification
         self._plan = certification.procedure
         self._device = device
@@ -103,9 +110,9 @@ class Certifier:
             One certificate an image, in order. They do not depend on how images are grouped into calls.
         """
         self._check(images, image_ids)
-        fresh = _fresh_records(images, image_ids, labels)
-        records = fresh if records is None else _checked_records(records, fresh)
         image_set = ImageSet(images, image_ids, self._device)
+        fresh = _fresh_records(images, image_ids, labels, self._observe(images, records))
+        records = self._ask_clean(fresh, image_set) if records is None else _checked_records(records, fresh)
         while requests := self._next_round(records):
             for request, votes in self._count(image_set, requests, on_draws):
                 record = records[request.image]
@@ -148,6 +155,16 @@ class Certifier:
             versions=versions(),
         )
 
+    def _observe(
+        self, images: NDArray[np.uint8], records: Sequence[Record] | None
+    ) -> Sequence[StandardOutput | None]:
+        """Return what a mixture's standard classifier says of each clean image; records of before have it."""
+        standard = self._classifier.standard
+        if standard is None or records is not None:
+            return [None] * len(images)
+        found = standard.observe(images, self._device)
+        return [StandardOutput(logits, weight) for logits, weight in found]
+
     def _open_checker(self, source: NoiseSource) -> Sampler | None:
         """Return what counts how often the votes differ from the execution that is certified."""
         comparison = self._prepared.comparison
@@ -170,7 +187,18 @@ class Certifier:
 
     def _next_round(self, records: Sequence[Record]) -> list[DrawRequest]:
         wanted = ((i, self._next_draws(record)) for i, record in enumerate(records))
-        return [DrawRequest(i, draws) for i, draws in wanted if draws is not None]
+        return [DrawRequest(i, draws, self._asked(records[i])) for i, draws in wanted if draws is not None]
+
+    def _asked(self, record: Record) -> int | None:
+        """Return the label to hold the classifier's confidence against, where that was asked for."""
+        return record.label if self._certification.confidence else None
+
+    def _ask_clean(self, records: list[Record], image_set: ImageSet) -> list[Record]:
+        """Return fresh records with the softmax of the clean images, where that was asked for."""
+        if not self._certification.confidence:
+            return records
+        scores = self._sampler.clean_scores(image_set).tolist()
+        return [replace(each, clean_scores=tuple(row)) for each, row in zip(records, scores, strict=True)]
 
     def _next_draws(self, record: Record) -> Draws | None:
         """Return the plan's next draws; a long range that is looked at once comes in pieces."""
@@ -192,13 +220,17 @@ class Certifier:
 
 
 def _fresh_records(
-    images: NDArray[np.uint8], image_ids: NDArray[np.uint64], labels: NDArray[np.int64] | None
+    images: NDArray[np.uint8],
+    image_ids: NDArray[np.uint64],
+    labels: NDArray[np.int64] | None,
+    standard: Sequence[StandardOutput | None],
 ) -> list[Record]:
     return [
         Record(
             image_id=int(image_ids[i]),
             image_sha256=hashlib.sha256(images[i].tobytes()).hexdigest(),
             label=None if labels is None else int(labels[i]),
+            standard=standard[i],
         )
         for i in range(len(images))
     ]

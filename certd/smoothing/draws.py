@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from certd.errors import InvalidParameter
-from certd.smoothing.votes import SoftSums, Votes
+from certd.smoothing.votes import ConfidenceSums, SoftSums, Votes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from certd.smoothing.standard import StandardOutput
 
 PHASE_BITS = 30
 MAX_DRAWS_PER_PHASE = 1 << PHASE_BITS
@@ -62,18 +64,20 @@ class Tally:
         counts: Votes a class, int64[class], summing to ``draws``.
         trail: The tested class's cumulative count at each finished stage, for plans that look more than once.
         soft: Sums of soft votes over the same draws, where the plan asked for them.
+        confidence: How sure the classifier was on the same draws, where that was asked for.
     """
 
     draws: int
     counts: NDArray[np.int64]
     trail: tuple[int, ...] = ()
     soft: SoftSums | None = None
+    confidence: ConfidenceSums | None = None
 
     def add(self, votes: Votes, tested_class: int | None = None) -> Tally:
         """Return the tally with one more stage of ``votes`` in it."""
-        total = Votes(self.counts, self.soft) + votes
+        total = Votes(self.counts, self.soft, self.confidence) + votes
         trail = self.trail if tested_class is None else (*self.trail, int(total.counts[tested_class]))
-        return Tally(int(total.counts.sum()), total.counts, trail, total.soft)
+        return Tally(int(total.counts.sum()), total.counts, trail, total.soft, total.confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +89,17 @@ class Record:
         image_sha256: Digest of the uint8 pixels in channel, height, width order.
         label: True class, when known.
         tallies: One tally a phase that was begun.
+        standard: What the standard classifier of a mixture says of the clean image; None without a mixture.
+        clean_scores: The base classifier's softmax of the clean image in units of 2**-32, one a class; None
+            unless it was asked how sure the classifier is.
     """
 
     image_id: int
     image_sha256: str
     label: int | None = None
     tallies: dict[Phase, Tally] = field(default_factory=dict)
+    standard: StandardOutput | None = None
+    clean_scores: tuple[int, ...] | None = None
 
     def drawn(self, phase: Phase) -> int:
         """Return how many draws of ``phase`` were counted."""
@@ -127,5 +136,5 @@ class Record:
         after = Tally(0, np.zeros_like(votes.counts)) if before is None else before
         tally = after.add(votes, tested_class)
         if before is None:
-            tally = replace(tally, soft=votes.soft)
+            tally = replace(tally, soft=votes.soft, confidence=votes.confidence)
         return replace(self, tallies={**self.tallies, draws.phase: tally})

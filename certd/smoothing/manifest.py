@@ -31,6 +31,7 @@ class Manifest(BaseModel):
         max_radius: The largest radius the plan could certify, in input units.
         execution: How the classifier was executed; a certificate holds for the classifier as executed.
         versions: Of the software that took part.
+        marks: What a reader must know that spoils the run, such as images that chose its model.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class Manifest(BaseModel):
     max_radius: float
     execution: Execution
     versions: dict[str, str]
+    marks: tuple[str, ...] = ()
 
     @property
     def guarantee(self) -> Guarantee:
@@ -58,6 +60,7 @@ class Manifest(BaseModel):
         options = plan.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
         if plan.kind == "fixed":
             options["n0"] = plan.selection_draws
+        mixing = self.certification.mixing
         return {
             "noise": noise.family,
             "sigma": noise.sigma,
@@ -66,6 +69,9 @@ class Manifest(BaseModel):
             "plan": plan.kind,
             "alpha": plan.alpha,
             **options,
+            **({} if mixing is None else {"mixture": mixing.title, "mixture_of": mixing.sentence}),
+            **({"marked": "; ".join(self.marks)} if self.marks else {}),
+            **({"mixture_bounds": bounds} if (bounds := self.certification.mixture_bounds) else {}),
         }
 
 

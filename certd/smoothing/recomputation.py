@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from certd.errors import InvalidParameter
+from certd.models.mixing import Mixing
 from certd.smoothing.certificate import Certificate
 from certd.smoothing.request import Certification, invalid_parameter
 from certd.smoothing.run import Run
@@ -25,7 +26,7 @@ _CHANGEABLE = {
 }
 
 
-def recompute(run: Run, norm: Norm | None = None, **changes: Any) -> Run:
+def recompute(run: Run, norm: Norm | None = None, weight: float | None = None, **changes: Any) -> Run:
     """Conclude anew from a run's counts.
 
     The new certificates hold at the new alpha if it was chosen without looking at these counts: of several
@@ -34,6 +35,7 @@ def recompute(run: Run, norm: Norm | None = None, **changes: Any) -> Run:
     Args:
         run: The stored run.
         norm: Another norm of the radius.
+        weight: Of a smooth-then-mix mixture, another weight of the robust classifier.
         **changes: Other options of the plan: ``alpha`` for plans that look once or may look always, ``bound``
             and ``top_k`` for the fixed plan.
 
@@ -54,6 +56,8 @@ def recompute(run: Run, norm: Norm | None = None, **changes: Any) -> Run:
             "and cannot be changed afterwards. Submit a new job."
         )
     changed = _changed(certification, norm, changes)
+    if weight is not None:
+        changed = reweighted(changed, weight)
     manifest = run.manifest.model_copy(update={"certification": changed, "norm": changed.norm})
     guarantee = manifest.guarantee
     procedure = changed.procedure
@@ -73,3 +77,26 @@ def _changed(certification: Certification, norm: Norm | None, changes: dict[str,
         return Certification.model_validate(values)
     except ValidationError as error:
         raise invalid_parameter(error) from None
+
+
+def reweighted(certification: Certification, weight: float) -> Certification:
+    """Return ``certification`` of the same smoothed classifier at another weight in the mixture.
+
+    The weight decides nothing about the draws, so it may change after them; and it makes another mixture,
+    whose digest the model's reference then has.
+
+    Raises:
+        InvalidParameter: If there is no such mixture, a network chooses the weight, or it is below one half.
+    """
+    mixing = certification.mixing
+    if mixing is None or mixing.product != "smooth-then-mix" or mixing.adaptive:
+        raise InvalidParameter(
+            "Only a smooth-then-mix mixture of constant weight can be given another one afterwards.",
+            pointer="/weight",
+        )
+    try:
+        changed = Mixing.model_validate({**mixing.model_dump(), "weight": weight})
+    except ValidationError as error:
+        raise invalid_parameter(error) from None
+    name = certification.model.partition("@")[0]
+    return certification.model_copy(update={"model": f"{name}@sha256:{changed.digest}", "mixing": changed})

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from certd.errors import InvalidParameter
+from certd.models.mixing import Mixing
 from certd.models.runtime.arithmetic import AskedDtype, ExecutionArithmetic
 from certd.noise import Norm
 from certd.noise.specification import Family, NoiseArithmetic, NoiseSpecification
@@ -23,6 +24,8 @@ from certd.smoothing.plans import (
 )
 from certd.smoothing.plans.checked import DEFAULT_CHECK_DRAWS, CheckedPlan
 from certd.smoothing.plans.fields import DrawCount
+from certd.smoothing.plans.mixture import MixturePlan
+from certd.statistics.mixture_bounds import BoundKind
 
 Seed = Annotated[int, Field(ge=0, lt=1 << 64)]
 BatchSize = Annotated[int, Field(ge=1, le=1 << 20)]
@@ -30,7 +33,7 @@ PlanKind = Literal["fixed", "radii", "precision", "open", "exhaustive", "predict
 
 DEFAULT_BATCH_SIZE = 256
 # JavaScript reads larger integers as rounded floats, and a rounded seed draws other noise.
-_SEED_BITS = 53
+SEED_BITS = 53
 
 _PLANS: dict[PlanKind, type[BaseModel]] = {
     "fixed": FixedPlan,
@@ -61,6 +64,9 @@ class Certification(BaseModel):
         default_factory=ExecutionArithmetic, description="How the base classifier runs"
     )
     check_draws: DrawCount | None = Field(default=None, description="dtype checked: copies classified twice")
+    confidence: bool = Field(default=False, description="Whether sums of the softmax are kept beside votes")
+    mixing: Mixing | None = Field(default=None, description="Where the model is a mixture: of what, and how")
+    mixture_bounds: BoundKind | None = Field(default=None, description="smooth-then-mix: classes bounded")
 
     @model_validator(mode="after")
     def _splitting_is_exhaustive(self) -> Self:
@@ -75,6 +81,19 @@ class Certification(BaseModel):
             raise ValueError("check_draws and dtype checked go together")
         return self
 
+    @model_validator(mode="after")
+    def _mixture_is_bounded(self) -> Self:
+        if self.smooths_then_mixes != (self.mixture_bounds is not None):
+            raise ValueError("mixture_bounds and a smooth-then-mix mixture go together")
+        if self.smooths_then_mixes and self.check_draws is not None:
+            raise ValueError("dtype checked is not proved for smooth-then-mix; ask for float32 or bfloat16")
+        return self
+
+    @property
+    def smooths_then_mixes(self) -> bool:
+        """Return whether the votes are of the robust classifier alone, and mixed afterwards."""
+        return self.mixing is not None and self.mixing.product == "smooth-then-mix"
+
     @property
     def rows(self) -> int:
         """Return the rows of every forward pass.
@@ -88,11 +107,13 @@ class Certification(BaseModel):
 
     @property
     def procedure(self) -> Plan:
-        """Return the plan as it is carried out: with the check of the votes, where that was asked for.
+        """Return the plan as it is carried out: with the check of the votes, or concluding about a mixture.
 
         Raises:
-            InvalidParameter: If the plan cannot be checked.
+            InvalidParameter: If the plan cannot be checked, or cannot conclude about a mixture.
         """
+        if self.mixing is not None and self.mixture_bounds is not None:
+            return MixturePlan(self.plan, self.mixing, self.mixture_bounds)
         return self.plan if self.check_draws is None else CheckedPlan(self.plan, self.check_draws)
 
 
@@ -105,11 +126,13 @@ class CertificationRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(min_length=1, max_length=256, examples=["digits-cnn"])
-    sigma: float = Field(gt=0, le=100, allow_inf_nan=False, description="Noise level, pixels in [0, 1]")
+    sigma: float = Field(ge=1e-6, le=100, allow_inf_nan=False, description="Noise level, pixels in [0, 1]")
     noise: Family = "gaussian"
     arithmetic: NoiseArithmetic = "quantized"
     norm: Norm | None = Field(default=None, description="Of the radius; by default the noise's own")
-    plan: PlanKind | None = Field(default=None, description="radii with labels, precision without")
+    plan: PlanKind | None = Field(
+        default=None, description="radii with labels, precision without; fixed for mixtures"
+    )
     n0: int | None = Field(default=None, description="Selection draws")
     n: int | None = Field(default=None, description="Estimation draws, or the most of them")
     alpha: float | None = Field(default=None, description="Failure probability of one certificate")
@@ -126,6 +149,10 @@ class CertificationRequest(BaseModel):
         default=None, description="soft votes"
     )
     top_k: int | None = Field(default=None, description="fixed: certify membership of the top k")
+    mixture_bounds: BoundKind | None = Field(
+        default=None,
+        description="smooth-then-mix: bound all classes at shares of alpha, or one at all of it",
+    )
     seed: Seed | None = Field(default=None, description="Key of the noise; drawn afresh when absent")
     batch_size: BatchSize | Literal["auto"] | None = Field(
         default=None, description="Rows of a forward pass; auto finds the fastest"
@@ -135,34 +162,66 @@ class CertificationRequest(BaseModel):
         description="Type of weights and activations; checked: float32, from votes cast in bfloat16",
     )
     check_draws: int | None = Field(default=None, description="dtype checked: copies classified twice")
+    confidence: bool = Field(
+        default=False, description="Also record how sure the classifier is; needs labels, changes no count"
+    )
     compiled: bool | Literal["auto"] = Field(
         default=False, description="Compile the network first; auto does where the job earns it back"
     )
     tf32: bool = Field(default=False, description="Let CUDA round the factors of float32 products")
 
-    def resolve(self, model_reference: str, *, labelled: bool) -> Certification:
+    def resolve(self, model_reference: str, *, labelled: bool, mixing: Mixing | None = None) -> Certification:
         """Fill in every default, pin the model and draw a seed if none was given.
 
         Args:
             model_reference: ``name@sha256`` of the model.
             labelled: Whether the images have labels, on which the default plan depends.
+            mixing: Of what the model is a mixture, if it is one.
 
         Raises:
             InvalidParameter: If options contradict one another or lie outside their domain.
         """
         asked = {"family": self.noise, "sigma": self.sigma, "arithmetic": self.arithmetic}
         noise = _validated(NoiseSpecification, asked)
+        bounds = self._mixture_bounds(mixing)
         values = {
             "model": model_reference,
             "noise": noise,
             "norm": self.norm or _NATURAL_NORM[self.noise],
-            "plan": self._plan(noise, labelled=labelled),
-            "seed": secrets.randbits(_SEED_BITS) if self.seed is None else self.seed,
+            "plan": self._plan(noise, labelled=labelled, mixture=bounds is not None),
+            "seed": secrets.randbits(SEED_BITS) if self.seed is None else self.seed,
             "batch_size": self.batch_size or DEFAULT_BATCH_SIZE,
             "execution": {"dtype": self.dtype, "compiled": self.compiled, "tf32": self.tf32},
             "check_draws": self._check_draws,
+            "confidence": self._confidence(labelled=labelled),
+            "mixing": mixing,
+            "mixture_bounds": bounds,
         }
         return _validated(Certification, values)
+
+    def _mixture_bounds(self, mixing: Mixing | None) -> BoundKind | None:
+        if mixing is not None and mixing.product == "smooth-then-mix":
+            return self.mixture_bounds or "classes"
+        if self.mixture_bounds is not None:
+            raise InvalidParameter(
+                "mixture_bounds is an option of smooth-then-mix mixtures; this model is none. Leave it out.",
+                pointer="/mixture_bounds",
+            )
+        return None
+
+    def _confidence(self, *, labelled: bool) -> bool:
+        if self.confidence and not labelled:
+            raise InvalidParameter(
+                "How sure a classifier is, is held against what is right: give a label for every image.",
+                pointer="/confidence",
+            )
+        if self.confidence and (self.dtype == "checked" or self.votes == "soft"):
+            raise InvalidParameter(
+                "confidence is recorded of hard votes that one execution casts; leave it out, or leave out "
+                "dtype checked and votes soft.",
+                pointer="/confidence",
+            )
+        return self.confidence
 
     @property
     def _check_draws(self) -> int | None:
@@ -175,8 +234,8 @@ class CertificationRequest(BaseModel):
             return None
         return DEFAULT_CHECK_DRAWS if self.check_draws is None else self.check_draws
 
-    def _plan(self, noise: NoiseSpecification, *, labelled: bool) -> BaseModel:
-        kind = self.plan or self._default_plan(labelled=labelled)
+    def _plan(self, noise: NoiseSpecification, *, labelled: bool, mixture: bool = False) -> BaseModel:
+        kind = self.plan or ("fixed" if mixture else self._default_plan(labelled=labelled))
         given = {name: value for name in _PLAN_OPTIONS if (value := getattr(self, name)) is not None}
         foreign = sorted(given.keys() - _PLANS[kind].model_fields.keys())
         if foreign:

@@ -13,7 +13,8 @@ from certd.errors import UnreadableInput
 from certd.smoothing.certificate import Certificate
 from certd.smoothing.draws import Phase, Record, Tally
 from certd.smoothing.manifest import Manifest
-from certd.smoothing.votes import SoftSums
+from certd.smoothing.standard import StandardOutput
+from certd.smoothing.votes import BINS, ConfidenceSums, SoftSums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,11 +38,21 @@ SCHEMA = pa.schema(
         ("top_count", pa.int64()),
         ("draws", pa.int64()),
         ("total_draws", pa.int64()),
+        ("published_smoothing_radius", pa.float64()),
+        ("published_lipschitz_radius", pa.float64()),
         ("image_sha256", pa.string()),
         *((f"{phase.name.lower()}_counts", pa.list_(pa.int64())) for phase in Phase),
         ("trail", pa.list_(pa.int64())),
         ("soft_scores", pa.list_(pa.int64())),
         ("soft_squares", pa.list_(pa.int64())),
+        ("standard_logits", pa.list_(pa.float64())),
+        ("mixing_weight", pa.float64()),
+        ("clean_scores", pa.list_(pa.int64())),
+        ("confidence_scores", pa.list_(pa.int64())),
+        ("confidence_squares", pa.list_(pa.int64())),
+        ("confidence_draws", pa.list_(pa.int64())),
+        ("confidence_sums", pa.list_(pa.int64())),
+        ("confidence_log_loss", pa.int64()),
     ]
 )
 
@@ -111,8 +122,34 @@ def record_from_row(row: dict[str, Any]) -> Record:
             tallies[phase] = Tally(sum(counts), np.array(counts, dtype=np.int64))
     if Phase.ESTIMATION in tallies:
         found = tallies[Phase.ESTIMATION]
-        tallies[Phase.ESTIMATION] = replace(found, trail=tuple(row["trail"]), soft=_soft_sums(row))
-    return Record(row["image_id"], row["image_sha256"], row["label"], tallies)
+        tallies[Phase.ESTIMATION] = replace(
+            found, trail=tuple(row["trail"]), soft=_soft_sums(row), confidence=_confidence_sums(row)
+        )
+    clean = row.get("clean_scores")
+    return Record(
+        row["image_id"],
+        row["image_sha256"],
+        row["label"],
+        tallies,
+        _standard(row),
+        None if clean is None else tuple(clean),
+    )
+
+
+def _confidence_sums(row: dict[str, Any]) -> ConfidenceSums | None:
+    if row.get("confidence_scores") is None:
+        return None
+    scores, squares, draws, sums = (
+        np.array(row[f"confidence_{name}"], np.int64) for name in ("scores", "squares", "draws", "sums")
+    )
+    return ConfidenceSums(
+        scores, squares, draws.reshape(2, BINS), sums.reshape(2, BINS), row["confidence_log_loss"]
+    )
+
+
+def _standard(row: dict[str, Any]) -> StandardOutput | None:
+    logits = row.get("standard_logits")
+    return None if logits is None else StandardOutput(tuple(logits), row["mixing_weight"])
 
 
 def _soft_sums(row: dict[str, Any]) -> SoftSums | None:

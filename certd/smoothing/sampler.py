@@ -11,6 +11,7 @@ import torch
 from certd.errors import ModelError, NonFiniteLogits, OutOfMemory
 from certd.models.runtime.prepared import out_of_memory
 from certd.noise.thinning import sample_classes
+from certd.smoothing.confidence import ConfidenceCounter
 from certd.smoothing.votes import SCALE, SoftSums, Votes
 
 if TYPE_CHECKING:
@@ -27,10 +28,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DrawRequest:
-    """Some draws of one image of the set under work, which ``image`` indexes."""
+    """Some draws of one image of the set under work, which ``image`` indexes.
+
+    Attributes:
+        image: Index of the image.
+        draws: Which draws.
+        label: Its true class, where it is asked how sure the classifier is; None asks for the votes alone.
+    """
 
     image: int
     draws: Draws
+    label: int | None = None
 
 
 class ImageSet:
@@ -104,38 +112,45 @@ class Sampler:
             ModelError: If the classifier raises or returns another shape than promised.
             OutOfMemory: If one batch does not fit the device.
         """
-        layout = _Layout(requests)
-        counter = _Counter(len(requests), self._num_classes, self._vote_kind, self._device)
+        layout = _Layout(requests, self._device)
+        counter = _Counter(requests, self._num_classes, self._vote_kind, self._device)
         for start in range(0, layout.total, self._batch_size):
             real = min(self._batch_size, layout.total - start)
             owners, images, draws = layout.rows(start, self._batch_size)
             logits = self._logits(image_set, images, draws)[:real]
-            owner = torch.from_numpy(owners[:real]).to(self._device)
-            counter.add(owner, logits, self._classes(logits, image_set, images[:real], draws[:real]))
+            classes = self._classes(logits, image_set, images[:real], draws[:real])
+            counter.add(owners[:real], logits, classes)
             if on_batch is not None:
                 on_batch(real)
         self._refuse_broken(counter.broken, requests)
         return counter.votes()
 
-    def _classes(
-        self, logits: Tensor, image_set: ImageSet, images: NDArray[np.int64], draws: NDArray[np.uint32]
-    ) -> Tensor:
+    def clean_scores(self, image_set: ImageSet) -> NDArray[np.int64]:
+        """Return the softmax of the images without noise, in units of 2**-32: int64[image, class]."""
+        pixels = image_set.pixels
+        found = []
+        for start in range(0, len(pixels), self._batch_size):
+            part = pixels[start : start + self._batch_size]
+            self._noisy[: len(part)].copy_(part)
+            self._noisy[len(part) :].copy_(part[-1:])
+            logits = torch.nan_to_num(self._checked_logits()[: len(part)].double())
+            found.append((logits.softmax(dim=1) * SCALE).long())
+        return torch.cat(found).cpu().numpy()
+
+    def _classes(self, logits: Tensor, image_set: ImageSet, images: Tensor, draws: Tensor) -> Tensor:
         """Return the class that each noisy copy votes for, int64[row]."""
         if self._vote_kind != "thinned":
             return logits.argmax(dim=1)
-        rows, indices = (torch.from_numpy(array).to(self._device) for array in (images, draws))
         shares = logits.double().softmax(dim=1)
-        return sample_classes(shares, image_set.image_ids, rows, indices, self._seed)
+        return sample_classes(shares, image_set.image_ids, images, draws, self._seed)
 
-    def _logits(self, image_set: ImageSet, images: NDArray[np.int64], draws: NDArray[np.uint32]) -> Tensor:
+    def _logits(self, image_set: ImageSet, images: Tensor, draws: Tensor) -> Tensor:
         """Classify one padded batch of noisy copies: float[row, class]."""
-        self._source.perturb(
-            image_set.pixels,
-            image_set.image_ids,
-            torch.from_numpy(images).to(self._device),
-            torch.from_numpy(draws).to(self._device),
-            self._noisy,
-        )
+        self._source.perturb(image_set.pixels, image_set.image_ids, images, draws, self._noisy)
+        return self._checked_logits()
+
+    def _checked_logits(self) -> Tensor:
+        """Classify what stands in the buffer: float[row, class]."""
         logits = self._forward()
         expected = (self._batch_size, self._num_classes)
         if tuple(logits.shape) != expected:
@@ -173,9 +188,14 @@ class Sampler:
 class _Counter:
     """Adds votes up on the device; nothing is read back until all are in."""
 
-    def __init__(self, num_requests: int, num_classes: int, vote_kind: VoteKind, device: str) -> None:
+    def __init__(
+        self, requests: Sequence[DrawRequest], num_classes: int, vote_kind: VoteKind, device: str
+    ) -> None:
+        num_requests = len(requests)
         self._shape = (num_requests, num_classes)
         self._counts = torch.zeros(num_requests * num_classes, dtype=torch.int64, device=device)
+        labels = [request.label for request in requests if request.label is not None]
+        self._confidence = ConfidenceCounter(labels, num_classes, device) if labels else None
         self._scores = torch.zeros(self._shape, dtype=torch.int64, device=device)
         self._squares = torch.zeros_like(self._scores)
         self._summed = vote_kind == "summed"
@@ -185,6 +205,8 @@ class _Counter:
         """Count one batch: which request each row belongs to, its logits, and the class it votes for."""
         ones = torch.ones_like(owner)
         self._counts.scatter_add_(0, owner * self._shape[1] + classes, ones)
+        if self._confidence is not None:
+            self._confidence.add(owner, logits)
         self.broken.scatter_add_(0, owner, ones - torch.isfinite(logits).all(dim=1).long())
         if self._summed:
             scores = logits.double().softmax(dim=1)
@@ -194,6 +216,9 @@ class _Counter:
     def votes(self) -> list[Votes]:
         """Read everything back, once."""
         counts = self._counts.reshape(self._shape).cpu().numpy()
+        if self._confidence is not None:
+            sums = self._confidence.sums()
+            return [Votes(row, confidence=sums[i]) for i, row in enumerate(counts)]
         if not self._summed:
             return [Votes(row) for row in counts]
         scores, squares = self._scores.cpu().numpy(), self._squares.cpu().numpy()
@@ -201,21 +226,32 @@ class _Counter:
 
 
 class _Layout:
-    """All requested draws as one sequence of rows, from which any window can be cut."""
+    """All requested draws as one sequence of rows, from which any window can be cut on the device.
 
-    def __init__(self, requests: Sequence[DrawRequest]) -> None:
+    The requests are sent there once: a copy for every batch would wait each time until the device is idle.
+    """
+
+    def __init__(self, requests: Sequence[DrawRequest], device: str) -> None:
         lengths = np.array([len(request.draws) for request in requests], dtype=np.int64)
-        self._ends = lengths.cumsum()
-        self._begins = self._ends - lengths
-        self._images = np.array([request.image for request in requests], dtype=np.int64)
-        self._first_draws = np.array(
-            [request.draws.phase.index(request.draws.start) for request in requests], dtype=np.uint32
+        ends = lengths.cumsum()
+        images = np.array([request.image for request in requests], dtype=np.int64)
+        first_draws = [request.draws.phase.index(request.draws.start) for request in requests]
+        # The draw of row r of a request that begins at row b is first + r - b.
+        offsets = np.array(first_draws, dtype=np.int64) - (ends - lengths)
+        self._ends, self._images, self._offsets = (
+            torch.from_numpy(array).to(device) for array in (ends, images, offsets)
         )
+        self._device = device
         self.total = int(lengths.sum())
 
-    def rows(self, start: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
-        """Return request, image and draw of ``size`` rows from ``start``; past the end the last repeats."""
-        flat = np.minimum(np.arange(start, start + size), self.total - 1)
-        owners = np.searchsorted(self._ends, flat, side="right")
-        draws = self._first_draws[owners] + (flat - self._begins[owners]).astype(np.uint32)
-        return owners, self._images[owners], draws
+    def rows(self, start: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return request, image and draw of ``size`` rows from ``start``; past the end the last repeats.
+
+        Returns:
+            int64[row], int64[row] and uint32[row].
+        """
+        rows = torch.arange(start, start + size, device=self._device).clamp_(max=self.total - 1)
+        owners = torch.searchsorted(self._ends, rows, right=True)
+        draws = rows + self._offsets[owners]
+        # The low 32 bits of an int64, whichever half of the range they are in.
+        return owners, self._images[owners], draws.to(torch.int32).view(torch.uint32)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from certd.smoothing.draws import Record
     from certd.smoothing.run import Run
 
+LOGIT_TOLERANCE = 1e-3
+"""Absolute, on the standard classifier's float32 logits: above what machines differ by."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -97,4 +100,17 @@ def _count_difference(name: str, stored: Record, drawn: Record) -> str | None:
         c = int(np.argmax(before.counts != now.counts))
         where = f"{name}, {phase.name.lower()} draws, class {c}"
         return f"{where}: counted {now.counts[c]}, the run has {before.counts[c]}"
-    return None
+    return _standard_difference(name, stored, drawn)
+
+
+def _standard_difference(name: str, stored: Record, drawn: Record) -> str | None:
+    """Compare what a mixture's standard classifier says of the clean image; machines may round it apart."""
+    before, now = stored.standard, drawn.standard
+    if before is None and now is None:
+        return None
+    if before is None or now is None:
+        return f"{name}: only one of the two has what the standard classifier says of the image"
+    said, again = (np.array([*one.logits, one.weight or 0.0]) for one in (before, now))
+    if said.shape == again.shape and np.allclose(said, again, rtol=0, atol=LOGIT_TOLERANCE):
+        return None
+    return f"{name}: the standard classifier says something else of the clean image than in the run"

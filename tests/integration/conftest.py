@@ -29,11 +29,11 @@ SETTINGS = {"CERTD_HEARTBEAT_SECONDS": "3", "CERTD_RECONCILE_SECONDS": "1", "CER
 class Service:
     """A running stack: its URL, its client, its log, its processes."""
 
-    def __init__(self, process: subprocess.Popen[str], log: Path, url: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], log: Path, url: str, key: str | None = None) -> None:
         self.process = process
         self.log = log
         self.url = url
-        self.client = Client(url)
+        self.client = Client(url, key)
 
     def events(self, name: str) -> list[dict[str, object]]:
         """Return the log's events of one name so far."""
@@ -62,8 +62,8 @@ class Service:
 
 
 @contextmanager
-def running(data_dir: Path, workers: int = 1, **settings: str) -> Iterator[Service]:
-    """Start the embedded stack on a free port and stop it at the end."""
+def running(data_dir: Path, workers: int = 1, key: str | None = None, **settings: str) -> Iterator[Service]:
+    """Start the embedded stack on a free port and stop it at the end; ``key`` is shown by its client."""
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "service.log"
     command = [sys.executable, "-m", "api", "--embedded", "--port", "0", "--workers", str(workers)]
@@ -77,7 +77,7 @@ def running(data_dir: Path, workers: int = 1, **settings: str) -> Iterator[Servi
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         assert url, log.read_text()
-        service = Service(process, log, url)
+        service = Service(process, log, url, key)
         try:
             service.wait_until(service.client.ready, READY_SECONDS)
             yield service

@@ -17,6 +17,7 @@ from api.embedded.valkey import server_url
 from certd.jobs.workforce import Workforce
 from certd.models.registry import BUILTIN_FOLDER
 from tests.integration.conftest import CHECKOUT, SETTINGS, running
+from tests.s3_server import new_bucket, s3_server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +62,26 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path, undisturbed: list[dict[st
         assert len(service.worker_pids()) == 2
 
 
+def test_jobs_in_a_bucket_survive_as_those_in_a_folder_do(
+    tmp_path: Path, undisturbed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a real S3 protocol: SIGKILL of a worker and FLUSHALL in mid-job change no certificate."""
+    with s3_server() as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        with running(tmp_path, workers=2, CERTD_STORAGE=new_bucket()) as service:
+            job = service.client.submit(REQUEST)
+            service.wait_for_images(job["id"], 1)
+            os.kill(service.worker_pids()[0], signal.SIGKILL)
+            with Redis.from_url(server_url(tmp_path)) as redis:
+                redis.flushall()
+            assert _finish(service, job["id"]) == undisturbed
+            assert service.client.report(job["id"])["images"]["finished"] == 60
+            service.client.delete(job["id"])
+            assert list(service.client.jobs()) == []
+        assert not (tmp_path / "jobs").exists()
+
+
 def test_a_flushed_queue_loses_nothing(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
     """FLUSHALL in mid-job: progress is read again from the folder, and what is missing is sent again."""
     with running(tmp_path) as service:
@@ -68,7 +89,10 @@ def test_a_flushed_queue_loses_nothing(tmp_path: Path, undisturbed: list[dict[st
         service.wait_for_images(job["id"], 1)
         with Redis.from_url(server_url(tmp_path)) as redis:
             redis.flushall()
-        assert _finish(service, job["id"]) == undisturbed
+            assert _finish(service, job["id"]) == undisturbed
+            ended = service.client.job(job["id"])["progress"]
+            redis.flushall()
+        assert service.client.job(job["id"])["progress"] == ended
 
 
 def test_a_stopped_service_goes_on_where_it_was(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:

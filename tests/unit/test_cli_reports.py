@@ -97,7 +97,7 @@ def test_runs_are_compared_or_refused(saved: Callable[..., str], tmp_path: Path)
     forced = certd("compare", one, loud, "--force", "--html", str(page))
     assert "NOT COMPARABLE" in forced.stdout
     assert "Not comparable: the runs differ in sigma" in page.read_text()
-    assert page.read_text().count("NOT COMPARABLE") == 2, "each figure carries the mark"
+    assert page.read_text().count("NOT COMPARABLE") == 3, "each figure carries the mark"
     assert "Not comparable" in certd("table", one, loud, "--force", "--format", "tex").stdout
     assert isinstance(certd("compare", one).exception, InvalidParameter)
 

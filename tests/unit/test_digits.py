@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from certd.datasets import Dataset, dataset_names, load_dataset
+from certd.datasets.digits import load_digits
 from certd.errors import InvalidParameter, NotFound, Unavailable
 
 
@@ -46,6 +47,8 @@ def test_an_unknown_set_is_answered_with_those_that_exist() -> None:
 
 def test_without_scikit_learn_the_refusal_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing package is told as a command that installs it."""
+    load_digits.cache_clear()
+    monkeypatch.delattr("sklearn.datasets", raising=False)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(Unavailable, match=r"pip install 'certd\[datasets\]'"):
         load_dataset("digits")

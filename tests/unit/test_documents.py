@@ -36,3 +36,15 @@ def test_the_examples_are_reports_of_real_runs(name: str) -> None:
     page = (folder / "report.html").read_text()
     assert not re.search(r"""(src|href)=["'](?!#|data:)""", page)
     assert len(list((folder / "figures").glob("*.svg"))) == 10
+
+
+def test_the_example_of_a_mixture_is_of_a_real_run() -> None:
+    """Five hundred images, which product it is, a page that loads nothing, and a warning about choosing."""
+    folder = CHECKOUT / "docs" / "examples" / "cifar10-mixture"
+    sweep = json.loads((folder / "weights.json").read_text())
+    assert sweep["images"] == 500
+    assert sweep["mixture"]["product"] == "smooth-then-mix"
+    page = (folder / "weights.html").read_text()
+    assert "Do not choose here" in page
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", page)
+    assert len(list((folder / "figures").glob("*.svg"))) == 7

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certd.errors import Conflict, NotFound
+from certd.errors import Conflict, Gone, NotFound, StorageFull
 from certd.jobs.inputs import Inputs
 from certd.jobs.job import (
     Job,
@@ -22,9 +24,10 @@ from certd.jobs.job import (
     utc_now,
 )
 from certd.jobs.shards import cut
-from certd.jobs.storage import JobStorage
+from certd.jobs.storage import STORING_SECONDS, JobStorage
 from certd.models.runtime.arithmetic import Execution
 from certd.smoothing import parse_request
+from certd.storage import FolderStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,7 +103,7 @@ def test_a_shard_takes_about_the_target() -> None:
 
 def test_a_stored_job_reads_back_unchanged(tmp_path: Path) -> None:
     """What was asked is what a worker reads, pixels and labels included."""
-    storage, job = JobStorage(tmp_path), _job()
+    storage, job = JobStorage(FolderStore(tmp_path)), _job()
     storage.create(job, _inputs())
     assert storage.read(job.id) == job
     read = storage.read_inputs(job.id)
@@ -115,16 +118,57 @@ def test_a_job_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("certd.jobs.storage.write_inputs", full)
-    storage, job = JobStorage(tmp_path), _job()
-    with pytest.raises(OSError, match="No space left"):
+    storage, job = JobStorage(FolderStore(tmp_path)), _job()
+    with pytest.raises(StorageFull, match="No space left"):
         storage.create(job, _inputs())
     assert storage.job_ids() == []
+    assert storage.unfinished_ids() == []
     assert list((tmp_path / "jobs").iterdir()) == []
+
+
+def test_a_job_that_was_being_stored_when_its_process_died_is_swept_after_a_while(tmp_path: Path) -> None:
+    """It never was there for a reader; what lies of it goes an hour later, not while it is being stored."""
+    storage, job = JobStorage(FolderStore(tmp_path)), _job()
+    (tmp_path / "unfinished").mkdir()
+    (tmp_path / "unfinished" / job.id).touch()
+    (tmp_path / "jobs" / job.id).mkdir(parents=True)
+    (tmp_path / "jobs" / job.id / "inputs.npz").touch()
+    with pytest.raises(NotFound):
+        storage.read(job.id)
+    assert storage.sweep() == 0
+    an_hour_ago = time.time() - STORING_SECONDS - 1
+    os.utime(tmp_path / "unfinished" / job.id, (an_hour_ago, an_hour_ago))
+    assert storage.sweep() == 1
+    assert storage.job_ids() == storage.unfinished_ids() == []
+
+
+def test_a_job_whose_end_was_written_by_a_process_that_died_is_settled(tmp_path: Path) -> None:
+    """The note that it is unfinished goes; the job and its end stay."""
+    storage, job = JobStorage(FolderStore(tmp_path)), _job()
+    storage.create(job, _inputs())
+    storage.write_outcome(job.id, JobOutcome(status=JobStatus.SUCCEEDED, finished_at=utc_now()))
+    (tmp_path / "unfinished" / job.id).touch()
+    assert storage.sweep() == 1
+    assert storage.unfinished_ids() == []
+    assert storage.read_outcome(job.id) is not None
+
+
+def test_what_a_worker_writes_into_a_deleted_job_is_swept(tmp_path: Path) -> None:
+    """The job stays gone, for readers and for lists."""
+    storage, job = JobStorage(FolderStore(tmp_path)), _job()
+    storage.create(job, _inputs())
+    storage.delete(job.id)
+    FolderStore(tmp_path).write(f"jobs/{job.id}/shards/00000.parquet", b"late")
+    assert storage.job_ids() == storage.unfinished_ids() == []
+    with pytest.raises(Gone):
+        storage.read(job.id)
+    assert storage.sweep() == 1
+    assert not (tmp_path / "jobs" / job.id).exists()
 
 
 def test_only_the_first_end_of_a_job_counts(tmp_path: Path) -> None:
     """A terminal state is written once: the second writer learns that it lost, and changes nothing."""
-    storage, job = JobStorage(tmp_path), _job()
+    storage, job = JobStorage(FolderStore(tmp_path)), _job()
     storage.create(job, _inputs())
     assert storage.write_outcome(job.id, JobOutcome(status=JobStatus.SUCCEEDED, finished_at=utc_now()))
     assert not storage.write_outcome(job.id, JobOutcome(status=JobStatus.FAILED, finished_at=utc_now()))
@@ -140,12 +184,12 @@ def test_a_name_that_is_no_job_opens_no_path(tmp_path: Path, name: str) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "job.json").write_text("{}")
     with pytest.raises(NotFound):
-        JobStorage(tmp_path).read(name)
+        JobStorage(FolderStore(tmp_path)).read(name)
 
 
 def test_one_job_is_executed_in_one_way(tmp_path: Path) -> None:
     """The first worker decides; a second one is told, whatever it would do itself."""
-    storage, job = JobStorage(tmp_path), _job()
+    storage, job = JobStorage(FolderStore(tmp_path)), _job()
     storage.create(job, _inputs())
     first = Execution(
         device="cpu",
@@ -166,3 +210,18 @@ def test_one_job_is_executed_in_one_way(tmp_path: Path) -> None:
     assert storage.pin_execution(job.id, first) == first
     assert storage.pin_execution(job.id, first.model_copy(update={"threads": 2})) == first
     assert storage.read_execution(job.id) == first
+
+
+def test_one_uploaded_image_is_read_alone(tmp_path: Path) -> None:
+    """Its pixels are those that were stored, whichever its place; an id that is not there has none."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (5, 3, 4, 6), np.uint8)
+    ids = np.array([7, 3, 1 << 63, 0, 11], np.uint64)
+    storage = JobStorage(FolderStore(tmp_path))
+    job = _job()
+    storage.create(job, Inputs(ids, pixels))
+    for place, image_id in enumerate(ids):
+        found = storage.read_image(job.id, int(image_id))
+        assert found is not None
+        assert np.array_equal(found, pixels[place])
+    assert storage.read_image(job.id, 5) is None

@@ -19,14 +19,15 @@ from certd.models import BaseClassifier
 from certd.smoothing import Certification, parse_request
 from certd.smoothing.certifier import Certifier
 from certd.smoothing.settling import CPU_CANDIDATES, as_asked, settle, settled_as
+from certd.storage import FolderStore
 from workers.models import ModelCache
 from workers.shards import ShardWork
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from certd.datasets.cache import DatasetCache
     from certd.jobs.progress import ProgressBoard
-    from workers.datasets import DatasetCache
 
 BEYOND_ANY_MEMORY = 2**47
 IMAGE = np.full((1, 1, 2, 2), 200, dtype=np.uint8)
@@ -132,7 +133,7 @@ def test_an_estimate_measures_nothing_to_settle() -> None:
 
 def test_a_worker_that_would_execute_otherwise_is_refused(tmp_path: Path) -> None:
     """Counts of two executions are counts of two classifiers, and never come into one job."""
-    storage, cache = JobStorage(tmp_path), ModelCache("cpu", None)
+    storage, cache = JobStorage(FolderStore(tmp_path)), ModelCache("cpu", None)
     request = parse_request({"model": "digits-cnn", "sigma": 0.25, "batch_size": 16})
     certification = request.resolve(certd.models.load_model("digits-cnn").reference, labelled=False)
     inputs = Inputs(np.zeros(1, dtype=np.uint64), np.zeros((1, 1, 8, 8), dtype=np.uint8), None)

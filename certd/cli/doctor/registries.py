@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from certd.cli.doctor.finding import Finding
+    from certd.models import Specification
     from certd.settings import Settings
 
 
@@ -33,9 +34,23 @@ def _look_at_models(registry: Path | None) -> Iterator[Finding]:
         return
     yield fine("models", f"{len(names)} registered: {', '.join(names)}")
     for name, model in entries.items():
-        if registry is not None and not (registry.parent / model.uri).exists():
+        if registry is not None and model.uri is not None and not (registry.parent / model.uri).exists():
             yield broken(
                 "models", f"{name}: {model.uri} is not there", "Restore the file, or `models remove`."
+            )
+        yield from _look_at_parts(model, registry)
+
+
+def _look_at_parts(model: Specification, registry: Path | None) -> Iterator[Finding]:
+    """Say where a mixture or a soup pins a model that is gone, or was registered anew as another one."""
+    from certd.models import find_model, parts_of
+
+    for part in parts_of(model):
+        try:
+            find_model(part, registry=registry)
+        except CertdError as error:
+            yield broken(
+                "models", f"{model.name}: {error.message}", f"Register the {model.architecture} again."
             )
 
 

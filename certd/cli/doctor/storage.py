@@ -1,4 +1,4 @@
-"""Looks at the data folder: whether it can be written as jobs need it, and how much room is left."""
+"""Looks at where jobs lie: whether it can be written as they need it, and how much room is left."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certd.cli.doctor.finding import broken, doubtful, fine
+from certd.errors import CertdError
+from certd.storage import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +24,18 @@ LITTLE_BYTES = 2 * 2**30
 
 
 def look_at_storage(settings: Settings) -> Iterator[Finding]:
-    """Try what a job does in the data folder: write, sync, rename, link; nothing is left behind."""
-    folder = settings.data_dir.resolve()
+    """Try what a job does where jobs lie; nothing is left behind."""
+    yield from _look_at_folder(settings.data_dir.resolve(), "CERTD_DATA_DIR")
+    if settings.storage is None:
+        return
+    if "://" in settings.storage:
+        yield _look_at_bucket(settings.storage)
+    else:
+        yield from _look_at_folder(Path(settings.store), "CERTD_STORAGE")
+
+
+def _look_at_folder(folder: Path, setting: str) -> Iterator[Finding]:
+    """Write, sync, rename and link."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _try_as_a_job_does(folder)
@@ -31,11 +43,29 @@ def look_at_storage(settings: Settings) -> Iterator[Finding]:
         yield broken(
             PART,
             f"{folder} cannot be used: {error.strerror}",
-            "Let this user write it, or set CERTD_DATA_DIR to a folder of a file system with hard links.",
+            f"Let this user write it, or set {setting} to a folder of a file system with hard links.",
         )
         return
     yield fine(PART, f"{folder} can be written")
     yield _room(folder)
+
+
+def _look_at_bucket(place: str) -> Finding:
+    """Write, refuse to write a second time, and remove."""
+    name = f".doctor-{os.urandom(8).hex()}"
+    try:
+        store = open_store(place)
+        once, twice = store.create(name, b"certd"), store.create(name, b"again")
+        store.remove(name)
+    except (CertdError, OSError) as error:
+        advice = "Check the bucket's name, and the AWS_ variables or the role that open it."
+        return broken(PART, f"{place} cannot be used: {error}", advice)
+    except Exception as error:  # noqa: BLE001 - an S3 client raises its own kinds, without a common base
+        return broken(PART, f"{place} cannot be used: {error}", "Set the AWS_ variables that open it.")
+    if not once or twice:
+        advice = "Jobs need If-None-Match on writes; use a server that knows it."
+        return broken(PART, f"{place} lets a name be created twice", advice)
+    return fine(PART, f"{place} can be written")
 
 
 def _try_as_a_job_does(folder: Path) -> None:

@@ -1,0 +1,36 @@
+"""The data set that was used last, kept open: reading a large folder's listing once is enough."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from certd.datasets.registry import load_dataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from certd.datasets.dataset import Dataset
+    from certd.datasets.lazy import LazyDataset
+
+
+class DatasetCache:
+    """Opens registered data sets and keeps the last one; may be shared by threads.
+
+    Args:
+        registry: The operator's datasets.yaml, if there is one.
+    """
+
+    def __init__(self, registry: Path | None) -> None:
+        self._registry = registry
+        self._lock = threading.Lock()
+        self._name: str | None = None
+        self._dataset: Dataset | LazyDataset | None = None
+
+    def get(self, name: str) -> Dataset | LazyDataset:
+        """Return the registered data set, opening it unless it is at hand."""
+        with self._lock:
+            if self._dataset is None or name != self._name:
+                self._dataset = load_dataset(name, registry=self._registry)
+                self._name = name
+            return self._dataset
