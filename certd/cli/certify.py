@@ -61,6 +61,8 @@ def certify(
     architecture: options.Architecture = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    input_shape: options.InputShape = None,
+    classes: options.Classes = None,
     out: Annotated[Path | None, typer.Option(help="Write the run here, as Parquet.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     server: options.Server = None,
@@ -76,7 +78,7 @@ def certify(
         "confidence": confidence,
     }  # fmt: skip
     images = ChosenImages(dataset, skip, start, stop, limit, indices, sample, sample_seed, label_map)
-    conventions = FileConventions(preset, architecture, mean, std)
+    conventions = FileConventions(preset, architecture, mean, std, input_shape, classes)
     if server is not None:
         _refuse_local_options(conventions, resume=resume, device=device)
         from certd.cli.remote_job import RemoteJob
@@ -112,5 +114,6 @@ def _refuse_local_options(conventions: FileConventions, *, resume: bool, device:
     if conventions != FileConventions() or device != "cpu" or resume:
         raise InvalidParameter(
             "--server certifies a model that is registered there, on its own devices, and resumes by itself: "
-            "leave --preset, --architecture, --mean, --std, --device and --resume out."
+            "leave --preset, --architecture, --mean, --std, --input-shape, --classes, --device and "
+            "--resume out."
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from certd.cli.options import parse_numbers
+from certd.cli.options import parse_numbers, parse_shape
 from certd.settings import load_settings
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ class FileConventions:
     architecture: str | None = None
     mean: str | None = None
     std: str | None = None
+    input_shape: str | None = None
+    num_classes: int | None = None
 
     def declaration(self, name: str) -> Declaration:
         """Return the statements about the model called ``name``."""
@@ -32,6 +34,8 @@ class FileConventions:
             architecture=self.architecture,
             mean=parse_numbers("--mean", self.mean),
             std=parse_numbers("--std", self.std),
+            input_shape=parse_shape("--input-shape", self.input_shape),
+            num_classes=self.num_classes,
         )
 
 

@@ -55,6 +55,10 @@ PresetName = Annotated[
 Architecture = Annotated[str | None, typer.Option(help="Architecture of a file that names none.")]
 Mean = Annotated[str | None, typer.Option(help="Mean a channel, such as 0.49,0.48,0.45.")]
 Std = Annotated[str | None, typer.Option(help="Scale a channel, such as 0.25,0.24,0.26.")]
+InputShape = Annotated[
+    str | None, typer.Option("--input-shape", help="Channel, height, width of an image: 3,32,32.")
+]
+Classes = Annotated[int | None, typer.Option("--classes", help="Number of classes, for a file of weights.")]
 DtypeName = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or checked.")]
 CheckDraws = Annotated[int | None, typer.Option(help="checked: copies that both types classify.")]
 Confidence = Annotated[
@@ -103,6 +107,17 @@ def parse_mixture_bounds(text: str | None) -> MixtureBoundKind:
     if text is None:
         return "classes"
     raise InvalidParameter(f"--mixture-bounds is {' or '.join(MIXTURE_BOUNDS)}; got {text!r}.")
+
+
+def parse_shape(option: str, text: str | None) -> tuple[int, int, int] | None:
+    """Read channel, height and width, separated by commas, that were given to an option."""
+    if text is None:
+        return None
+    sizes = text.split(",")
+    if len(sizes) != 3 or not all(size.strip().isdecimal() for size in sizes):
+        raise InvalidParameter(f"{option} takes channel, height, width, such as 3,32,32; got {text!r}.")
+    channels, height, width = map(int, sizes)
+    return channels, height, width
 
 
 def parse_numbers(option: str, text: str | None) -> tuple[float, ...] | None:

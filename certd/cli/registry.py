@@ -58,6 +58,8 @@ def register(
     architecture: options.Architecture = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    input_shape: options.InputShape = None,
+    classes: options.Classes = None,
     training_sigma: Annotated[float | None, typer.Option(help="Noise level of its training.")] = None,
 ) -> None:
     """Write FILE into the registry as NAME, after it was loaded once; says what had to be assumed."""
@@ -67,7 +69,8 @@ def register(
     from certd.models.loading import load_specification
 
     path = _required(registry)
-    declaration = FileConventions(preset, architecture, mean, std).declaration(name)
+    conventions = FileConventions(preset, architecture, mean, std, input_shape, classes)
+    declaration = conventions.declaration(name)
     draft = draft_model(file, replace(declaration, training_sigma=training_sigma), path.parent)
     load_specification(draft.specification, path.parent)
     register_model(path, draft.specification)
@@ -166,6 +169,8 @@ def inspect(
     architecture: options.Architecture = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    input_shape: options.InputShape = None,
+    classes: options.Classes = None,
     dtype: options.DtypeName = "float32",
     compiled: Annotated[bool, typer.Option("--compiled", help="Compile, as a certification would.")] = False,
     batch: Annotated[int, typer.Option("--batch", help="Rows of one forward pass.")] = 256,
@@ -177,7 +182,8 @@ def inspect(
     from certd.models.runtime.prepare import prepare
 
     arithmetic = _arithmetic(dtype, compiled=compiled)
-    classifier = open_classifier(model, "cpu", FileConventions(preset, architecture, mean, std), sigma)
+    conventions = FileConventions(preset, architecture, mean, std, input_shape, classes)
+    classifier = open_classifier(model, "cpu", conventions, sigma)
     whole = open_dataset(dataset, registry=load_settings().datasets)
     found = inspect_model(classifier, whole, sigma, num_images=images)
     execution = prepare(classifier, arithmetic, batch).execution

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_lines import certd_lines, complaint
+
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     path
@@ -24,6 +27,22 @@ def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if not re.match(r"[a-z]+:|#", target):
             assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
+def test_every_command_exists_with_the_options_that_are_shown(page: Path) -> None:
+    """Each line of a program that begins with `certd` names a command, and options which that command has."""
+    programs = [text for _, text in FENCED.findall(page.read_text())]
+    complaints = [complaint(line) for text in programs for line in certd_lines(text)]
+    assert not [found for found in complaints if found]
+
+
+@pytest.mark.parametrize(
+    "line", ["certfy digits-cnn", "models registr NAME FILE", "check run.parquet --least 3"]
+)
+def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
+    """The check above fails on a misspelt command, a misspelt command of a group, and a misspelt option."""
+    assert complaint(line) is not None
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
