@@ -26,7 +26,9 @@ def report(
     bibtex: Annotated[bool, typer.Option("--bibtex", help="Print BibTeX of what was used alone.")] = False,
 ) -> None:
     """Recompute the report of FILE from its counts."""
-    stored = open_stored(file)
+    from certd.reports.results_file import MOST_KEPT_APART
+
+    stored = open_stored(file, MOST_KEPT_APART)
     if html is not None:
         html.write_text(_page(stored))
         sys.stderr.write(f"wrote {html}\n")

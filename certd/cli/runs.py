@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from certd.smoothing.run import Run
 
 
-def open_stored(file: Path) -> Stored:
+def open_stored(file: Path, most_kept_apart: int | None = None) -> Stored:
     """Read what the reports need of a run file, or of one that ``certd import`` wrote.
+
+    Args:
+        file: Its path.
+        most_kept_apart: As for :func:`certd.reports.results_file.read_stored`.
 
     Raises:
         NotFound: If there is no such file.
@@ -27,7 +31,7 @@ def open_stored(file: Path) -> Stored:
     if not file.is_file():
         raise NotFound(f"There is no file {file}.")
     with file.open("rb") as stream:
-        return read_stored(stream)
+        return read_stored(stream, most_kept_apart)
 
 
 def open_results(file: Path) -> Results:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from certd.reports.weighted import size
 from certd.statistics import clopper_pearson_lower, clopper_pearson_upper
 
 if TYPE_CHECKING:
@@ -13,11 +14,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from certd.reports.weighted import Weights
+
 STEP = 0.25
 
 
 def certified_accuracy(
-    radii: NDArray[np.float64], correct: NDArray[np.bool_], at: float | Sequence[float]
+    radii: NDArray[np.float64],
+    correct: NDArray[np.bool_],
+    at: float | Sequence[float],
+    weights: Weights = None,
 ) -> NDArray[np.float64]:
     """Return the share of images that are correct and certified at each radius, inclusive.
 
@@ -25,6 +31,7 @@ def certified_accuracy(
         radii: Certified radii in input units, float64[image]; 0 for an abstention.
         correct: Whether the prediction is the label, bool[image]; False for an abstention.
         at: Radii to read the curve at, in input units. At 0 every correct certified image counts.
+        weights: Images an entry stands for, int64[image]; None for one each.
 
     Returns:
         float64[radius] in [0, 1]. Abstentions stay in the denominator.
@@ -32,20 +39,28 @@ def certified_accuracy(
     References:
         Cohen, Rosenfeld and Kolter (2019), arXiv:1902.02918, section 4.
     """
-    return certified_counts(radii, correct, at) / len(radii)
+    return certified_counts(radii, correct, at, weights) / size(radii, weights)
 
 
 def certified_counts(
-    radii: NDArray[np.float64], correct: NDArray[np.bool_], at: float | Sequence[float]
+    radii: NDArray[np.float64],
+    correct: NDArray[np.bool_],
+    at: float | Sequence[float],
+    weights: Weights = None,
 ) -> NDArray[np.int64]:
     """Return how many images are correct and certified at each radius, inclusive; int64[radius]."""
     grid = np.atleast_1d(np.asarray(at, dtype=np.float64))
-    reached = np.sort(radii[correct])
-    return len(reached) - np.searchsorted(reached, grid, side="left").astype(np.int64)
+    reached = radii[correct]
+    order = np.argsort(reached)
+    below = np.searchsorted(reached, grid, side="left", sorter=order)
+    if weights is None:
+        return len(reached) - below.astype(np.int64)
+    counted = np.concatenate([[0], np.cumsum(weights[correct][order])])
+    return np.asarray(counted[-1] - counted[below])
 
 
 def accuracy_steps(
-    radii: NDArray[np.float64], correct: NDArray[np.bool_]
+    radii: NDArray[np.float64], correct: NDArray[np.bool_], weights: Weights = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the exact curve of certified accuracy: every radius at which it falls.
 
@@ -55,12 +70,13 @@ def accuracy_steps(
     Args:
         radii: Certified radii in input units, float64[image].
         correct: Whether the prediction is the label, bool[image].
+        weights: Images an entry stands for, int64[image]; None for one each.
 
     Returns:
         Rising radii beginning with 0, and the share certified at each.
     """
     at = np.unique(np.concatenate([[0.0], radii[correct]]))
-    return at, certified_counts(radii, correct, at.tolist()) / len(radii)
+    return at, certified_accuracy(radii, correct, at.tolist(), weights)
 
 
 def image_sampling_interval(

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.special import betainc, ndtr, ndtri
 
+from certd.reports.weighted import mean
 from certd.statistics import clopper_pearson_upper, least_certifying_count
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from certd.reports.weighted import Weights
     from certd.smoothing.guarantee import Guarantee
 
 BUDGETS = (10, 30, 100, 300, 1000, 3000, 10**4, 3 * 10**4, 10**5, 3 * 10**5, 10**6, 3 * 10**6, 10**7)
@@ -72,7 +74,11 @@ def expected_accuracy(
 
 
 def expected_average_radius(
-    shares: NDArray[np.float64], draws: int, alpha: float, guarantee: Guarantee
+    shares: NDArray[np.float64],
+    draws: int,
+    alpha: float,
+    guarantee: Guarantee,
+    weights: Weights = None,
 ) -> float:
     """Return the expected ACR of a fixed plan of ``draws``: a projection.
 
@@ -81,12 +87,13 @@ def expected_average_radius(
         draws: Estimation draws N.
         alpha: Failure probability, in (0, 1).
         guarantee: Noise, norm and shape.
+        weights: Images an entry stands for, int64[image]; None for one each.
 
     Returns:
         Input units. Interpolated between tabulated probabilities: no image is off by more than .01 sigma.
     """
     expected = PchipInterpolator(NODES, _expected_radii(draws, alpha, guarantee))
-    return float(expected(np.clip(ndtri(shares), NODES[0], NODES[-1])).mean())
+    return mean(expected(np.clip(ndtri(shares), NODES[0], NODES[-1])), weights)
 
 
 def order_flips(

@@ -10,6 +10,7 @@ import numpy as np
 from certd.reports.budget import BUDGETS, expected_average_radius
 from certd.reports.radius import trivial_average_radius
 from certd.reports.subsampling import reduced_average_radius
+from certd.reports.weighted import tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ def most_frequent_share(results: Results) -> float:
     """Return the share of the most frequent label; 0 without labels."""
     if results.labels is None:
         return 0.0
-    return float(np.bincount(results.labels).max() / len(results))
+    return float(tally(results.labels, 1, results.weights).max() / len(results))
 
 
 def _point(results: Results, draws: int, share: float) -> BudgetPoint:
@@ -77,10 +78,12 @@ def _common_draws(results: Results) -> int:
 
 def _reduced(results: Results, draws: int) -> float:
     counts = np.where(results.top_classes == results.labels, results.top_counts, 0)
-    return reduced_average_radius(counts, int(results.draws[0]), draws, results.alpha, results.guarantee)
+    spent, weights = int(results.draws[0]), results.weights
+    return reduced_average_radius(counts, spent, draws, results.alpha, results.guarantee, weights)
 
 
 def _expected(results: Results, draws: int) -> float:
     shares = results.label_shares
     assert shares is not None  # noqa: S101 - projectable results have labels
-    return expected_average_radius(shares, draws, results.alpha, results.guarantee)
+    weights = results.label_weights
+    return expected_average_radius(shares, draws, results.alpha, results.guarantee, weights)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from certd.errors import InvalidParameter
-from certd.reports.accuracy import certified_counts
-from certd.reports.radius import average_certified_radius
+from certd.reports.weighted import count
 
 if TYPE_CHECKING:
     from certd.reports.results import Results
@@ -95,15 +94,15 @@ class Condition:
 
     def _measure(self, results: Results) -> tuple[Fraction, str]:
         if self.quantity == "abstain":
-            return _share(int((~results.certified).sum()), len(results))
+            return _share(count(~results.certified, results.weights), len(results))
         if results.labels is None:
             raise InvalidParameter(f"{self.text} needs labels, which this run has not.")
         match self.quantity:
             case "acc":
-                counts = certified_counts(results.radii, results.correct, [float(self.at or 0)])
+                counts = results.certified_counts([float(self.at or 0)])
                 return _share(int(counts[0]), len(results))
             case "acr":
-                value = average_certified_radius(results.radii, results.correct)
+                value = results.average_radius
                 return Fraction(value), f"{value:.6f} over {len(results)} images"
             case _:
                 return self._quantile(results)

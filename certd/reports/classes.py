@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from certd.errors import ShapeMismatch
+from certd.reports.weighted import count, lower_quantiles, mean, size, total
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from certd.reports.weighted import Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,13 @@ class HardImages:
     gained: int
 
 
-def by_class(
+def by_class(  # noqa: PLR0913, PLR0917 - two columns of counts, one of radii, and how often each row counts
     labels: NDArray[np.int64],
     label_counts: NDArray[np.int64],
     draws: NDArray[np.int64],
     credited: NDArray[np.float64],
+    weights: Weights = None,
+    label_weights: Weights = None,
 ) -> tuple[ClassRow, ...]:
     """Return one row a class that has images, in the order of the classes.
 
@@ -64,17 +69,19 @@ def by_class(
         label_counts: Draws for the label, int64[image].
         draws: Draws, int64[image].
         credited: Radius where certified for the label, 0 elsewhere, float64[image].
+        weights: Images whose radius an entry stands for, int64[image]; None for one each.
+        label_weights: Images whose count for the label it stands for, int64[image]; None for one each.
     """
-    total = float(credited.sum())
+    shares, earned = label_counts / draws, total(credited, weights)
     return tuple(
         _class_row(
             int(label),
-            label_counts[labels == label],
-            draws[labels == label],
-            credited[labels == label],
-            total,
+            (shares[chosen], _chosen(label_weights, chosen)),
+            (credited[chosen], _chosen(weights, chosen)),
+            earned,
         )
         for label in np.unique(labels)
+        for chosen in [labels == label]
     )
 
 
@@ -105,19 +112,24 @@ def hard_images_lost(
     )
 
 
+def _chosen(weights: Weights, chosen: NDArray[np.bool_]) -> Weights:
+    return None if weights is None else weights[chosen]
+
+
 def _class_row(
     label: int,
-    counts: NDArray[np.int64],
-    draws: NDArray[np.int64],
-    credited: NDArray[np.float64],
-    total: float,
+    label_shares: tuple[NDArray[np.float64], Weights],
+    credited: tuple[NDArray[np.float64], Weights],
+    earned: float,
 ) -> ClassRow:
+    shares, _ = label_shares
+    radii, weights = credited
     return ClassRow(
         label=label,
-        images=len(counts),
-        median_share=float(np.quantile(counts / draws, 0.5, method="lower")),
-        hard=int((2 * counts <= draws).sum()),
-        certified_accuracy=float((credited > 0).mean()),
-        average_radius=float(credited.mean()),
-        radius_share=float(credited.sum()) / total if total else 0.0,
+        images=size(radii, weights),
+        median_share=float(lower_quantiles(shares, [0.5], label_shares[1])[0]),
+        hard=count(shares <= 0.5, label_shares[1]),
+        certified_accuracy=mean(radii > 0, weights),
+        average_radius=mean(radii, weights),
+        radius_share=total(radii, weights) / earned if earned else 0.0,
     )

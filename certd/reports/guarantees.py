@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from certd.reports.accuracy import certified_accuracy, radius_grid
+from certd.reports.accuracy import radius_grid
+from certd.reports.weighted import mean
 from certd.statistics.fixed_images import accuracy_of_these_images, all_certificates_hold
 from certd.statistics.population import (
     accuracy_at_radius,
@@ -102,8 +103,8 @@ def _plain_counts(settings: Mapping[str, Any]) -> bool:
 def _about_labels(results: Results) -> list[Statement]:
     """Return what certified accuracy proves about these images and about their population."""
     alpha, m, largest = results.alpha, len(results), results.max_radius
-    certified = _counts(results.radii, results.correct, radius_grid(largest))
-    at_declared = int(_counts(results.radii, results.correct, [DECLARED_RADIUS])[0])
+    certified = results.certified_counts(radius_grid(largest))
+    at_declared = int(results.certified_counts([DECLARED_RADIUS])[0])
     statements = [
         accuracy_of_these_images(certified, m, alpha),
         accuracy_at_radius(at_declared, m, alpha, DELTA),
@@ -113,7 +114,8 @@ def _about_labels(results: Results) -> list[Statement]:
         statements.append(accuracy_curve_berk_jones(certified, m, alpha, DELTA))
     statements.append(vote_share_distribution(m, DELTA))
     if largest > 0:
-        statements.append(average_certified_radius(results.credited, largest, alpha, DELTA))
+        in_order = results.by_image(results.credited)
+        statements.append(average_certified_radius(in_order, largest, alpha, DELTA))
     return statements
 
 
@@ -123,8 +125,8 @@ def _simultaneous(results: Results) -> list[Statement]:
     strict = bonferroni_alpha(alpha, m)
     reached = _radii_at(results, strict)
     grid = radius_grid(results.max_radius)
-    shares = [float(np.mean((reached >= r) & (reached > 0))) for r in grid]
-    marked = holm(results.top_counts, results.draws, guarantee.threshold(0.0), alpha)
+    shares = [mean((reached >= r) & (reached > 0), results.weights) for r in grid]
+    marked = holm(results.top_counts, results.draws, guarantee.threshold(0.0), alpha, results.weights)
     return [
         Statement(
             "bonferroni",
@@ -136,7 +138,7 @@ def _simultaneous(results: Results) -> list[Statement]:
         ),
         Statement(
             "holm",
-            (float(np.mean(marked)),),
+            (mean(marked, results.weights),),
             1 - alpha,
             f"With probability at least 1 - {alpha:g} every prediction marked by Holm's procedure is "
             f"that of the smoothed classifier; the value is the share marked.",
@@ -150,10 +152,6 @@ def _radii_at(results: Results, alpha: float) -> NDArray[np.float64]:
     distinct, place = np.unique(pairs, axis=0, return_inverse=True)
     radii = np.array([results.guarantee.bound(int(k), int(n), alpha).radius for k, n in distinct])
     return np.asarray(radii[place.reshape(-1)])
-
-
-def _counts(radii: NDArray[np.float64], correct: NDArray[np.bool_], grid: list[float]) -> NDArray[np.int64]:
-    return np.rint(certified_accuracy(radii, correct, grid) * len(radii)).astype(np.int64)
 
 
 def _listed(grid: list[float]) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from certd.reports.accuracy import certified_counts
 from certd.reports.budget_curve import most_frequent_share
 from certd.reports.figures.figure import Table
 from certd.reports.inequality import easy_share, uniform_easy_share
 from certd.reports.printed import floored, percent
-from certd.reports.radius import average_certified_radius
 from certd.reports.summary import EASY, grid_of
+from certd.reports.weighted import mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +26,15 @@ def accuracies(results: Results) -> Table:
     The accuracy of the base classifier on clean images takes no part in smoothing and is not in a run.
     """
     shares = results.label_shares
-    noisy = "unknown" if results.recovered or shares is None else percent(float(shares.mean()))
-    certified = certified_counts(results.radii, results.correct, list(SHOWN_RADII)) / len(results)
+    noisy = "unknown" if results.recovered or shares is None else percent(mean(shares, results.label_weights))
+    certified = results.certified_counts(SHOWN_RADII) / len(results)
     rows = [
         ("base classifier, clean images", "not recorded in a run"),
         ("base classifier under the noise", noisy),
-        ("smoothed classifier, prediction certified and right", percent(float(results.correct.mean()))),
+        (
+            "smoothed classifier, prediction certified and right",
+            percent(mean(results.correct, results.weights)),
+        ),
     ]
     rows += [
         (f"certified at radius {radius:g}", percent(share))
@@ -46,7 +48,7 @@ def average_with_defects(results: Results) -> Table:
     """Return ACR beside what it hides: the cap, the constant classifier, and where it comes from."""
     share = most_frequent_share(results)
     rows = [
-        ("average certified radius (ACR)", floored(average_certified_radius(results.radii, results.correct))),
+        ("average certified radius (ACR)", floored(results.average_radius)),
         ("largest radius that the plan can certify", floored(results.max_radius)),
         (
             f"ACR of always answering the most frequent class ({percent(share)})",
@@ -56,7 +58,7 @@ def average_with_defects(results: Results) -> Table:
     rows += [
         (
             f"part of ACR from k / n ≥ {least:g} ({percent(uniform_easy_share(least))} if pA were uniform)",
-            percent(easy_share(results.credited, results.top_shares, least)),
+            percent(easy_share(results.credited, results.top_shares, least, results.weights)),
         )
         for least in EASY
     ]
@@ -75,8 +77,8 @@ def runs_table(runs: Sequence[Results], radii: Sequence[float] | None = None) ->
         (
             run.model.split("@")[0],
             f"{run.settings['sigma']:g}",
-            floored(average_certified_radius(run.radii, run.correct)),
-            *(floored(c / len(run), 3) for c in certified_counts(run.radii, run.correct, grid)),
+            floored(run.average_radius),
+            *(floored(c / len(run), 3) for c in run.certified_counts(grid)),
         )
         for run in runs
     )

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from certd.reports.weighted import lower_quantiles, share_at_or_below, size, tally
 from certd.statistics import clopper_pearson_lower, clopper_pearson_upper
 from certd.statistics.bands import dkw_half_width
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from certd.reports.weighted import Weights
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 CURVE_GRID = np.arange(500, 1001) / 1000
@@ -45,31 +48,35 @@ class Band:
     level: float
 
 
-def quantiles(shares: NDArray[np.float64]) -> dict[str, float]:
+def quantiles(shares: NDArray[np.float64], weights: Weights = None) -> dict[str, float]:
     """Return the quantiles of k/n over the images; each is the share of an actual image, rounded down to one.
 
     Args:
         shares: k/n, float64[image] in [0, 1].
+        weights: Images an entry stands for, int64[image]; None for one each.
     """
-    values = np.quantile(shares, QUANTILES, method="lower")
+    values = lower_quantiles(shares, QUANTILES, weights)
     return {f"{q:g}": float(value) for q, value in zip(QUANTILES, values, strict=True)}
 
 
-def histogram(shares: NDArray[np.float64], num_bins: int = NUM_BINS) -> NDArray[np.int64]:
+def histogram(
+    shares: NDArray[np.float64], num_bins: int = NUM_BINS, weights: Weights = None
+) -> NDArray[np.int64]:
     """Count the images in equal bins of [0, 1]; each bin holds its left edge, the last also 1.
 
     Args:
         shares: k/n, float64[image] in [0, 1].
         num_bins: At least 1.
+        weights: Images an entry stands for, int64[image]; None for one each.
 
     Returns:
         int64[bin], summing to the number of images.
     """
     edges = np.arange(num_bins + 1) / num_bins
-    return np.histogram(shares, edges)[0].astype(np.int64)
+    return np.histogram(shares, edges, weights=weights)[0].astype(np.int64)
 
 
-def share_band(shares: NDArray[np.float64], delta: float) -> Band:
+def share_band(shares: NDArray[np.float64], delta: float, weights: Weights = None) -> Band:
     """Return the distribution function of k/n with a band around it.
 
     With probability at least ``1 - delta`` the population's distribution function *of k/n at this number of
@@ -79,15 +86,21 @@ def share_band(shares: NDArray[np.float64], delta: float) -> Band:
     Args:
         shares: k/n, float64[image] in [0, 1].
         delta: Failure probability, in (0, 1).
+        weights: Images an entry stands for, int64[image]; None for one each.
 
     References:
         Massart (1990), Annals of Probability 18.
     """
-    return _band(shares, shares, shares, dkw_half_width(len(shares), delta), 1 - delta)
+    return _band((shares,) * 3, weights, dkw_half_width(size(shares, weights), delta), 1 - delta)
 
 
-def probability_band(
-    counts: NDArray[np.int64], draws: NDArray[np.int64], looks: int, alpha: float, delta: float
+def probability_band(  # noqa: PLR0913, PLR0917 - counts, how they were made, and what may fail
+    counts: NDArray[np.int64],
+    draws: NDArray[np.int64],
+    looks: int,
+    alpha: float,
+    delta: float,
+    weights: Weights = None,
 ) -> Band:
     """Return the distribution function of k/n with a band for the probabilities themselves.
 
@@ -102,14 +115,19 @@ def probability_band(
         looks: Looks at which the draws could have ended, at least 1.
         alpha: Failure probability of an image's interval, in (0, 1).
         delta: Failure probability of the band, in (0, 1).
+        weights: Images an entry stands for, int64[image]; None for one each.
     """
     low = clopper_pearson_lower(counts, draws, alpha / 2 / looks)
     high = clopper_pearson_upper(counts, draws, alpha / 2 / looks)
-    return _band(counts / draws, low, high, dkw_half_width(len(counts), delta) + alpha / 2, 1 - delta)
+    width = dkw_half_width(size(counts, weights), delta) + alpha / 2
+    return _band((counts / draws, low, high), weights, width, 1 - delta)
 
 
 def correct_share_curve(
-    counts: NDArray[np.int64], draws: NDArray[np.int64], correct: NDArray[np.bool_]
+    counts: NDArray[np.int64],
+    draws: NDArray[np.int64],
+    correct: NDArray[np.bool_],
+    weights: Weights = None,
 ) -> NDArray[np.float64]:
     """Return S(x), the share of images that are certified for their label with ``k/n >= x``.
 
@@ -119,28 +137,24 @@ def correct_share_curve(
         counts: Hits of the tested class, int64[image].
         draws: Draws, int64[image].
         correct: Whether the image is certified for its label, bool[image].
+        weights: Images an entry stands for, int64[image]; None for one each.
 
     Returns:
         float64[501], S at x = 0.500, 0.501, ..., 1.000 (``CURVE_GRID``); never rising.
     """
     reached = (1000 * counts // draws)[correct]
-    per_mille = np.bincount(np.clip(reached, 499, 1000), minlength=1001)
+    per_mille = tally(np.clip(reached, 499, 1000), 1001, None if weights is None else weights[correct])
     at_least = np.cumsum(per_mille[::-1])[::-1]
-    return at_least[500:] / len(counts)
+    return at_least[500:] / size(counts, weights)
 
 
 def _band(
-    shares: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
+    ends: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    weights: Weights,
     width: float,
     level: float,
 ) -> Band:
-    """Evaluate three distribution functions where any of them jumps, and at both ends."""
-    at = np.unique(np.concatenate([[0.0, 1.0], shares, low, high]))
-    below, from_low, from_high = (_below(values, at) for values in (shares, low, high))
+    """Evaluate the distribution functions of shares, lower and upper ends where any of them jumps."""
+    at = np.unique(np.concatenate([[0.0, 1.0], *ends]))
+    below, from_low, from_high = (share_at_or_below(values, at, weights) for values in ends)
     return Band(at, below, np.maximum(from_high - width, 0), np.minimum(from_low + width, 1), level)
-
-
-def _below(values: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.searchsorted(np.sort(values), at, side="right") / len(values)

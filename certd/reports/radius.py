@@ -9,16 +9,20 @@ import numpy as np
 from scipy.special import log_ndtr, ndtri
 
 from certd.errors import InvalidParameter
+from certd.reports.weighted import mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from certd.reports.weighted import Weights
     from certd.smoothing.guarantee import Guarantee
 
 MOST_DRAWS = 1e15
 
 
-def average_certified_radius(radii: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
+def average_certified_radius(
+    radii: NDArray[np.float64], correct: NDArray[np.bool_], weights: Weights = None
+) -> float:
     """Return the mean over all images of the radius where the prediction is correct, and 0 elsewhere.
 
     It equals the area under the certified-accuracy curve. It grows with the budget without bound and is
@@ -27,11 +31,12 @@ def average_certified_radius(radii: NDArray[np.float64], correct: NDArray[np.boo
     Args:
         radii: Certified radii in input units, float64[image].
         correct: Whether the prediction is the label, bool[image].
+        weights: Images an entry stands for, int64[image]; None for one each.
 
     Returns:
         The average, in input units.
     """
-    return float(np.where(correct, radii, 0.0).mean())
+    return mean(np.where(correct, radii, 0.0), weights)
 
 
 def trivial_average_radius(share: float, draws: int, alpha: float, guarantee: Guarantee) -> float:

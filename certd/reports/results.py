@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from certd.errors import InvalidParameter
+from certd.reports.accuracy import certified_counts
+from certd.reports.radius import average_certified_radius
 from certd.reports.softmax import joined_softmax, softmax_record
+from certd.reports.weighted import mean
 from certd.smoothing.draws import Phase
 from certd.statistics import stage_schedule
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from certd.reports.softmax import SoftmaxRecord
+    from certd.reports.weighted import Weights
     from certd.smoothing.guarantee import Guarantee
     from certd.smoothing.plans import AnyPlan
     from certd.smoothing.run import Run
@@ -51,6 +55,10 @@ class Results:
         softmax: How sure the base classifier was; None where the run did not record it.
         recovered: Whether counts were inferred from printed radii; those of wrong and abstained images are
             then unknown and given as 0.
+        weights: Images whose tested class a row stands for, int64[row]; None where each row is one image.
+        label_weights: The same for the label's counts: a wrong image is one row here and another there.
+        order: The row of each image, in the order of the data set; None where rows are images. Then
+            ``image_ids`` is empty, and ``voted_classes`` goes by image.
     """
 
     model: str
@@ -73,13 +81,16 @@ class Results:
     total_draws: int | None = None
     softmax: SoftmaxRecord | None = None
     recovered: bool = False
+    weights: Weights = None
+    label_weights: Weights = None
+    order: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.radii):
             raise InvalidParameter("A report needs at least one finished image.")
 
     def __len__(self) -> int:
-        return len(self.radii)
+        return len(self.radii) if self.order is None else len(self.order)
 
     @property
     def complete(self) -> bool:
@@ -95,13 +106,31 @@ class Results:
     def correct(self) -> NDArray[np.bool_]:
         """Return whether each image is certified for its label; nowhere true without labels."""
         if self.labels is None:
-            return np.zeros(len(self), dtype=np.bool_)
+            return np.zeros(len(self.radii), dtype=np.bool_)
         return np.asarray(self.certified & (self.top_classes == self.labels))
 
     @property
     def credited(self) -> NDArray[np.float64]:
         """Return the radius where certified for the label, 0 elsewhere: what ACR averages."""
         return np.where(self.correct, self.radii, 0.0)
+
+    @property
+    def average_radius(self) -> float:
+        """Return the average certified radius, input units; wrong and abstained images count 0."""
+        return average_certified_radius(self.radii, self.correct, self.weights)
+
+    @property
+    def abstention_rate(self) -> float:
+        """Return the share of the images that were not certified."""
+        return mean(~self.certified, self.weights)
+
+    def certified_counts(self, at: Sequence[float]) -> NDArray[np.int64]:
+        """Return how many images are certified for their label at each radius, inclusive; int64[radius]."""
+        return certified_counts(self.radii, self.correct, at, self.weights)
+
+    def by_image(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return the values of rows image by image, in the order of the data set."""
+        return rows if self.order is None else rows[self.order]
 
     @property
     def top_shares(self) -> NDArray[np.float64]:

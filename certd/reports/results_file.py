@@ -12,17 +12,20 @@ import pyarrow.parquet as pq
 
 from certd.errors import InvalidParameter, UnreadableInput
 from certd.noise import additive_law
+from certd.reports.condensation import Condenser
 from certd.reports.results import Results, joined, results_of
 from certd.smoothing.guarantee import Guarantee
 from certd.smoothing.run import Run, conclude_rows, manifest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from certd.smoothing.manifest import Manifest
 
 _RESULTS_KEY = b"certd.results"
 BATCH_ROWS = 4096
+MOST_KEPT_APART = 100_000
+"""Images of a run up to which its report keeps each by itself."""
 _COLUMNS = (
     ("image_ids", pa.uint64()), ("labels", pa.int64()), ("top_classes", pa.int64()),
     ("certified", pa.bool_()), ("radii", pa.float64()), ("top_counts", pa.int64()),
@@ -63,11 +66,15 @@ class Stored:
     manifest: Manifest | None
 
 
-def read_stored(stream: BinaryIO) -> Stored:
+def read_stored(stream: BinaryIO, most_kept_apart: int | None = None) -> Stored:
     """Read the file of a run, or of imported results.
 
-    A run is read batch by batch and concluded anew from its counts, so that of a million images no more is
-    held than a few numbers each.
+    A run is read batch by batch and concluded anew from its counts.
+
+    Args:
+        stream: A Parquet file.
+        most_kept_apart: Of a run with more images than this, equal images are kept once, with how many there
+            are: enough for a report, not for what names single images. None keeps every image.
 
     Raises:
         UnreadableInput: If it is neither.
@@ -85,14 +92,23 @@ def read_stored(stream: BinaryIO) -> Stored:
     manifest = manifest_of(metadata)
     # A reader's threads can outlive a process that ends at once, and abort it.
     batches = file.iter_batches(BATCH_ROWS, use_threads=False)
-    parts = [
+    parts = (
         results_of(Run(manifest, tuple(conclude_rows(manifest, batch.to_pylist()))))
         for batch in batches
         if len(batch)
-    ]
-    if not parts:
+    )
+    many = most_kept_apart is not None and file.metadata.num_rows > most_kept_apart
+    plain = not manifest.certification.confidence
+    if not file.metadata.num_rows:
         raise InvalidParameter("A report needs at least one finished image.")
-    return Stored(joined(parts), manifest)
+    return Stored(_condensed(parts) if many and plain else joined(list(parts)), manifest)
+
+
+def _condensed(parts: Iterable[Results]) -> Results:
+    condenser = Condenser()
+    for part in parts:
+        condenser.add(part)
+    return condenser.result()
 
 
 def _facts(results: Results) -> dict[str, Any]:

@@ -9,18 +9,25 @@ import numpy as np
 from scipy.special import gammaln
 
 from certd.reports.budget import radii_of_counts
+from certd.reports.weighted import mean, tally
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from certd.reports.weighted import Weights
     from certd.smoothing.guarantee import Guarantee
 
 # Standard deviations beyond which a hit count is left out: below 1e-20 of the mass.
 REACH = 10
 
 
-def reduced_average_radius(
-    counts: NDArray[np.int64], draws: int, fewer: int, alpha: float, guarantee: Guarantee
+def reduced_average_radius(  # noqa: PLR0913, PLR0917 - counts, two budgets, and what a count proves
+    counts: NDArray[np.int64],
+    draws: int,
+    fewer: int,
+    alpha: float,
+    guarantee: Guarantee,
+    weights: Weights = None,
 ) -> float:
     """Return the expected ACR had only ``fewer`` of the draws been made.
 
@@ -30,13 +37,14 @@ def reduced_average_radius(
         fewer: Draws kept, in [1, draws].
         alpha: Failure probability, in (0, 1).
         guarantee: Noise, norm and shape.
+        weights: Images an entry stands for, int64[image]; None for one each.
 
     Returns:
         Input units; the mean over all ways to leave draws out, not an estimate.
     """
     if fewer == draws:
-        return float(radii_of_counts(counts, draws, alpha, guarantee).mean())
-    return _mean_over_images(counts, draws, _radius_table(fewer, alpha, guarantee))
+        return mean(radii_of_counts(counts, draws, alpha, guarantee), weights)
+    return _mean_over_images(counts, draws, _radius_table(fewer, alpha, guarantee), weights)
 
 
 def reduced_accuracy(counts: NDArray[np.int64], draws: int, fewer: int, least: int | None) -> float:
@@ -59,10 +67,13 @@ def _radius_table(draws: int, alpha: float, guarantee: Guarantee) -> NDArray[np.
     return radii_of_counts(np.arange(draws + 1), draws, alpha, guarantee)
 
 
-def _mean_over_images(counts: NDArray[np.int64], draws: int, values: NDArray[np.float64]) -> float:
-    distinct, images = np.unique(counts, return_counts=True)
+def _mean_over_images(
+    counts: NDArray[np.int64], draws: int, values: NDArray[np.float64], weights: Weights = None
+) -> float:
+    distinct, place = np.unique(counts, return_inverse=True)
+    images = tally(place, len(distinct), weights)
     expected = [_subsampled(int(count), draws, values) for count in distinct]
-    return float(np.dot(expected, images) / len(counts))
+    return float(np.dot(expected, images) / images.sum())
 
 
 def _subsampled(count: int, draws: int, values: NDArray[np.float64]) -> float:

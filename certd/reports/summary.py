@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from certd.datasets.label_alignment import misaligned_labels
-from certd.reports.accuracy import certified_counts, image_sampling_interval, radius_grid
+from certd.reports.accuracy import image_sampling_interval, radius_grid
 from certd.reports.budget_curve import average_radius_by_budget, most_frequent_share
 from certd.reports.confidence import confidence_report
 from certd.reports.guarantees import guarantees
 from certd.reports.inequality import easy_share, uniform_easy_share
 from certd.reports.pa_distribution import correct_share_curve, histogram, quantiles
-from certd.reports.radius import average_certified_radius, draws_for_trivial
+from certd.reports.radius import draws_for_trivial
 from certd.reports.results import results_of
 
 if TYPE_CHECKING:
@@ -75,9 +75,10 @@ def warnings_of(results: Results) -> list[str]:
 
     Judged by the class that most draws of each image voted for.
     """
-    voted, labels = results.voted_classes, results.labels
-    if voted is None or labels is None or len(labels) < FEWEST_FOR_WARNINGS:
+    voted = results.voted_classes
+    if voted is None or results.labels is None or len(results) < FEWEST_FOR_WARNINGS:
         return []
+    labels = results.by_image(results.labels)
     if len(np.unique(voted)) == 1 and len(np.unique(labels)) > 1:
         return [CONSTANT.format(voted[0])]
     num_classes = 1 + int(max(voted.max(), labels.max()))
@@ -91,7 +92,7 @@ def numbers_of(results: Results) -> dict[str, Any]:
         "pa_distribution": _pa_distribution(results),
         "certified_accuracy": _certified_accuracy(results),
         "average_certified_radius": _average_certified_radius(results),
-        "abstention_rate": float((~results.certified).mean()),
+        "abstention_rate": results.abstention_rate,
         "max_radius": results.max_radius,
         "acr_by_budget": _by_budget(results),
         "trivial_baseline": _trivial_baseline(results),
@@ -113,11 +114,13 @@ def _pa_distribution(results: Results) -> dict[str, Any]:
     A log of radii does not say how wrong and abstained images voted, so of it only S(x) is known.
     """
     shares, labelled, known = results.label_shares, results.labels is not None, not results.recovered
-    curve = correct_share_curve(results.top_counts, results.draws, results.correct)
+    curve = correct_share_curve(results.top_counts, results.draws, results.correct, results.weights)
+    of_label, weights = results.label_weights, results.weights
+    shown = (results.top_shares, weights) if shares is None else (shares, of_label)
     return {
-        "tested_class_quantiles": quantiles(results.top_shares) if known else None,
-        "label_quantiles": quantiles(shares) if known and shares is not None else None,
-        "histogram": histogram(results.top_shares if shares is None else shares).tolist() if known else None,
+        "tested_class_quantiles": quantiles(results.top_shares, weights) if known else None,
+        "label_quantiles": quantiles(shares, of_label) if known and shares is not None else None,
+        "histogram": histogram(shown[0], weights=shown[1]).tolist() if known else None,
         "correct_share": {"from": 0.5, "step": 0.001, "values": curve.tolist()} if labelled else None,
         "leans_to_boundary": results.looks > 1,
     }
@@ -127,7 +130,7 @@ def _certified_accuracy(results: Results) -> list[dict[str, float]] | None:
     if results.labels is None:
         return None
     grid = grid_of(results)
-    counts = certified_counts(results.radii, results.correct, grid)
+    counts = results.certified_counts(grid)
     lower, upper = image_sampling_interval(counts, len(results), INTERVAL_DELTA)
     names = ("radius", "certified_accuracy", "interval_lower", "interval_upper")
     rows = np.column_stack([grid, counts / len(results), lower, upper]).tolist()
@@ -137,7 +140,7 @@ def _certified_accuracy(results: Results) -> list[dict[str, float]] | None:
 def _average_certified_radius(results: Results) -> dict[str, Any] | None:
     if results.labels is None:
         return None
-    return {"value": average_certified_radius(results.radii, results.correct), **results.settings}
+    return {"value": results.average_radius, **results.settings}
 
 
 def _by_budget(results: Results) -> list[dict[str, Any]] | None:
@@ -158,7 +161,7 @@ def _trivial_baseline(results: Results) -> dict[str, Any] | None:
 
 
 def _draws_to_exceed(results: Results, share: float) -> int | None:
-    radius = average_certified_radius(results.radii, results.correct)
+    radius = results.average_radius
     gaussian = (results.settings["noise"], results.settings["norm"]) == ("gaussian", "l2")
     if not gaussian or radius == 0:
         return None
@@ -171,7 +174,7 @@ def _easy_share(results: Results) -> list[dict[str, float]] | None:
     return [
         {
             "from": least,
-            "share": easy_share(results.credited, results.top_shares, least),
+            "share": easy_share(results.credited, results.top_shares, least, results.weights),
             "uniform_yardstick": uniform_easy_share(least),
         }
         for least in EASY

@@ -44,7 +44,11 @@ def bonferroni_alpha(alpha: float, m: int) -> float:
 
 
 def holm(
-    successes: NDArray[np.integer], trials: int | NDArray[np.integer], p0: float, alpha: float
+    successes: NDArray[np.integer],
+    trials: int | NDArray[np.integer],
+    p0: float,
+    alpha: float,
+    weights: NDArray[np.int64] | None = None,
 ) -> NDArray[np.bool_]:
     """Return which images are certified at one declared radius such that all of them hold together.
 
@@ -57,9 +61,10 @@ def holm(
         trials: Draws of each image, at least 1; one number or int[image].
         p0: Probability that the radius needs, ``Phi(r / sigma)`` rounded up, in (0, 1).
         alpha: Probability that any marked image is false, in (0, 1).
+        weights: Images with each entry's counts, int64, at least 0; None for one each.
 
     Returns:
-        One truth value an image. Each p-value ``P(Bin(n, p0) >= S)`` is rounded up by a part in 1e9.
+        One truth value an entry. Each p-value ``P(Bin(n, p0) >= S)`` is rounded up by a part in 1e9.
 
     Raises:
         InvalidParameter: If an argument lies outside its domain.
@@ -73,7 +78,23 @@ def holm(
     if hits.ndim != 1 or hits.size == 0 or np.any((hits < 0) | (hits > draws) | (draws < 1)):
         raise InvalidParameter("holm needs one count an image, each from 0 to its number of draws.")
     tails = np.where(hits > 0, betainc(np.maximum(hits, 1), draws - hits + 1, p0), 1.0)
-    marked: NDArray[np.bool_] = multipletests(np.minimum(tails * (1 + SAFETY), 1), alpha, method="holm")[0]
+    p_values = np.minimum(tails * (1 + SAFETY), 1)
+    if weights is not None:
+        return _holm_of_groups(p_values, alpha, weights)
+    marked: NDArray[np.bool_] = multipletests(p_values, alpha, method="holm")[0]
+    return marked
+
+
+def _holm_of_groups(
+    p_values: NDArray[np.float64], alpha: float, weights: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Step down over groups of equal p-values; the first of a group meets its strictest threshold."""
+    order = np.argsort(p_values, kind="stable")
+    before = np.cumsum(weights[order]) - weights[order]
+    left = np.maximum(weights.sum() - before, 1)
+    passed = np.minimum.accumulate(p_values[order] <= alpha / left)
+    marked = np.zeros(len(p_values), np.bool_)
+    marked[order] = passed
     return marked
 
 

@@ -76,7 +76,7 @@ def sensitivity_figure(results: Results) -> Figure | None:
 
 def lorenz_figure(results: Results) -> Figure:
     """Draw which share of the summed radius the images of smallest radius hold."""
-    images, radius = lorenz_curve(results.credited)
+    images, radius = lorenz_curve(results.credited, results.weights)
     read = np.interp(TENTHS, images, radius)
     rows = tuple((f"{x:.1f}", floored(y)) for x, y in zip(TENTHS, read, strict=True))
     return Figure(

@@ -27,7 +27,14 @@ def class_figure(results: Results) -> Figure | None:
     """Draw certified accuracy and the median of k/n by class; None without labels or for many classes."""
     if results.labels is None or results.label_counts is None:
         return None
-    rows = by_class(results.labels, results.label_counts, results.draws, results.credited)
+    rows = by_class(
+        results.labels,
+        results.label_counts,
+        results.draws,
+        results.credited,
+        results.weights,
+        results.label_weights,
+    )
     if len(rows) > MOST_CLASSES:
         return None
     worst = min(rows, key=lambda row: row.certified_accuracy)

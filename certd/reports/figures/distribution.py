@@ -18,6 +18,7 @@ from certd.reports.pa_distribution import (
     share_band,
 )
 from certd.reports.printed import ceiled, conditions, floored, percent
+from certd.reports.weighted import lower_quantiles, mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from certd.reports import pa_distribution
     from certd.reports.results import Results
+    from certd.reports.weighted import Weights
 
 DELTA = 0.05
 ALONE = "these images"
@@ -44,7 +46,7 @@ def pa_histogram(results: Results) -> Figure:
     """Draw how many images have which share of the draws for their label, or for the tested class."""
     shares = _shares(results)
     first = NUM_BINS // 2 if results.recovered else 0
-    heights = histogram(shares)[first:]
+    heights = histogram(shares, weights=_weights(results))[first:]
     edges = np.arange(first, NUM_BINS + 1) / NUM_BINS
     rows = tuple(
         (f"{low:.2f} to {high:.2f}", f"{count:,}", percent(count / len(results)))
@@ -126,7 +128,7 @@ def probit_share_curve(*runs: Results) -> Figure:
 
 def share_curve(*runs: Results) -> Figure:
     """Draw S(x), the share certified for the label with k/n of at least x; one curve a run."""
-    curves = [correct_share_curve(run.top_counts, run.draws, run.correct) for run in runs]
+    curves = [correct_share_curve(run.top_counts, run.draws, run.correct, run.weights) for run in runs]
     at = np.arange(0, len(CURVE_GRID), 50)
     names = names_of(runs)
     rows = tuple((f"{CURVE_GRID[i]:.2f}", *(floored(curve[i]) for curve in curves)) for i in at)
@@ -180,9 +182,14 @@ def _shares(results: Results) -> NDArray[np.float64]:
 
 def _band(results: Results) -> pa_distribution.Band:
     if results.looks == 1 or results.alpha == 0:
-        return share_band(_shares(results), DELTA)
+        return share_band(_shares(results), DELTA, _weights(results))
     counts = results.top_counts if results.label_counts is None else results.label_counts
-    return probability_band(counts, results.draws, results.looks, results.alpha, DELTA)
+    weights = _weights(results)
+    return probability_band(counts, results.draws, results.looks, results.alpha, DELTA, weights)
+
+
+def _weights(results: Results) -> Weights:
+    return results.weights if results.label_counts is None else results.label_weights
 
 
 def _of_what(results: Results) -> str:
@@ -190,14 +197,13 @@ def _of_what(results: Results) -> str:
 
 
 def _summary(results: Results, shares: NDArray[np.float64]) -> str:
-    easy = percent(float((shares >= 0.9).mean()))
+    weights = _weights(results)
+    easy = percent(mean(shares >= 0.9, weights))
     if results.recovered:
-        return (
-            f"{percent(float((shares > 0.5).mean()))} of the images above one half, {easy} at 0.9 or above."
-        )
-    median = float(np.quantile(shares, 0.5, method="lower"))
+        return f"{percent(mean(shares > 0.5, weights))} of the images above one half, {easy} at 0.9 or above."
+    median = float(lower_quantiles(shares, [0.5], weights)[0])
     return (
-        f"Median {floored(median)}; {percent(float((shares <= 0.5).mean()))} of the images at or below one "
+        f"Median {floored(median)}; {percent(mean(shares <= 0.5, weights))} of the images at or below one "
         f"half, {easy} at 0.9 or above."
     )
 

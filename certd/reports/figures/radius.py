@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from certd.reports.accuracy import accuracy_steps, certified_counts, image_sampling_interval
+from certd.reports.accuracy import accuracy_steps, image_sampling_interval
 from certd.reports.figures.distribution import names_of, sentence
 from certd.reports.figures.figure import Axis, Band, Bars, Figure, Line, Rule, Table, points
 from certd.reports.printed import ceiled, conditions, floored, percent
 from certd.reports.summary import INTERVAL_DELTA, grid_of
+from certd.reports.weighted import count, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,23 +54,24 @@ def accuracy_curve(*runs: Results) -> Figure:
 
 def radius_histogram(results: Results) -> Figure:
     """Draw how many images are certified at which radius."""
-    radii = results.credited if results.labels is not None else results.radii
-    counted = radii[results.correct] if results.labels is not None else radii[results.certified]
+    chosen = results.certified if results.labels is None else results.correct
+    counted, weights = results.radii[chosen], None if results.weights is None else results.weights[chosen]
     largest = results.max_radius or 1.0
-    heights, edges = np.histogram(np.minimum(counted, largest), NUM_BINS, (0, largest))
-    left_out = len(results) - len(counted)
+    found, edges = np.histogram(np.minimum(counted, largest), NUM_BINS, (0, largest), weights=weights)
+    heights, images = found.astype(np.int64), size(counted, weights)
+    largest_reached = count(counted >= largest * (1 - 1e-9), weights)
     rows = tuple(
-        (f"{floored(low, 3)} to {floored(high, 3)}", f"{count:,}", percent(count / len(results)))
-        for low, high, count in zip(edges, edges[1:], heights, strict=False)
+        (f"{floored(low, 3)} to {floored(high, 3)}", f"{height:,}", percent(height / len(results)))
+        for low, high, height in zip(edges, edges[1:], heights, strict=False)
     )
     who = "certified for their label" if results.labels is not None else "certified"
     return Figure(
         name="radius-histogram",
         title=f"Radii of the images {who}",
         conditions=conditions(results),
-        summary=f"{len(counted):,} of {len(results):,} images are {who}; "
-        f"{int((counted >= largest * (1 - 1e-9)).sum()):,} reach the largest radius, {floored(largest)}.",
-        caption=f"{left_out:,} further images have no radius here: they abstained"
+        summary=f"{images:,} of {len(results):,} images are {who}; "
+        f"{largest_reached:,} reach the largest radius, {floored(largest)}.",
+        caption=f"{len(results) - images:,} further images have no radius here: they abstained"
         + (" or are wrong." if results.labels is not None else "."),
         x=Axis(f"{results.settings['norm']} radius", 0, largest),
         y=Axis("images", 0, float(max(heights.max(), 1))),
@@ -79,7 +81,7 @@ def radius_histogram(results: Results) -> Figure:
 
 
 def _interval(results: Results) -> Band:
-    at, share = accuracy_steps(results.radii, results.correct)
+    at, share = accuracy_steps(results.radii, results.correct, results.weights)
     counts = np.rint(share * len(results)).astype(np.int64)
     lower, upper = image_sampling_interval(counts, len(results), INTERVAL_DELTA)
     name = f"{1 - INTERVAL_DELTA:.0%} over images"
@@ -87,14 +89,14 @@ def _interval(results: Results) -> Band:
 
 
 def _steps_to_zero(results: Results) -> tuple[tuple[float, float], ...]:
-    at, share = accuracy_steps(results.radii, results.correct)
+    at, share = accuracy_steps(results.radii, results.correct, results.weights)
     return (*points(at, share), (float(at[-1]), 0.0))
 
 
 def _accuracy_table(names: Sequence[str], runs: Sequence[Results]) -> Table:
     grid = grid_of(max(runs, key=lambda run: run.max_radius))
     grid = grid[:: -(-len(grid) // MOST_ROWS)]
-    counts = [certified_counts(run.radii, run.correct, grid) for run in runs]
+    counts = [run.certified_counts(grid) for run in runs]
     columns = [[floored(c / len(run)) for c in found] for run, found in zip(runs, counts, strict=True)]
     header = ("radius", *names)
     if len(runs) == 1:
@@ -105,7 +107,7 @@ def _accuracy_table(names: Sequence[str], runs: Sequence[Results]) -> Table:
 
 
 def _sentence(name: str, run: Results) -> str:
-    at_zero, at_quarter = certified_counts(run.radii, run.correct, [0.0, 0.25]) / len(run)
+    at_zero, at_quarter = run.certified_counts([0.0, 0.25]) / len(run)
     return f"{name}: {percent(at_zero)} at radius 0, {percent(at_quarter)} at 0.25"
 
 
