@@ -24,7 +24,7 @@ def near_chance(accuracy: float, num_classes: int) -> bool:
 
 
 def misaligned_labels(
-    predictions: NDArray[np.int64], labels: NDArray[np.int64], num_classes: int
+    predictions: NDArray[np.integer], labels: NDArray[np.integer], num_classes: int
 ) -> str | None:
     """Return a warning if the labels fit badly as they are and well under another numbering.
 
@@ -32,8 +32,8 @@ def misaligned_labels(
     second image and judged on the others, so that a good fit is no accident of many classes.
 
     Args:
-        predictions: Classes given by the base classifier without noise, int64[image].
-        labels: Labels of the same images, int64[image], at least 0; those beyond the last class are wrong.
+        predictions: Classes given by the base classifier without noise, int[image].
+        labels: Labels of the same images, int[image], at least 0; those beyond the last class are wrong.
         num_classes: Classes of the classifier, at least 2.
 
     Returns:
@@ -41,6 +41,10 @@ def misaligned_labels(
     """
     if not near_chance(float(np.mean(predictions == labels)), num_classes):
         return None
+    return _renumbered(predictions.astype(np.int64), labels.astype(np.int64), num_classes)
+
+
+def _renumbered(predictions: NDArray[np.int64], labels: NDArray[np.int64], num_classes: int) -> str | None:
     shift = np.bincount((predictions - labels) % num_classes, minlength=num_classes).argmax()
     shifted = _agreement((np.arange(num_classes) + shift) % num_classes, predictions, labels)
     class_of = _best_permutation(predictions[::2], labels[::2], num_classes)

@@ -114,8 +114,8 @@ def _about_labels(results: Results) -> list[Statement]:
         statements.append(accuracy_curve_berk_jones(certified, m, alpha, DELTA))
     statements.append(vote_share_distribution(m, DELTA))
     if largest > 0:
-        in_order = results.by_image(results.credited)
-        statements.append(average_certified_radius(in_order, largest, alpha, DELTA))
+        bound = average_certified_radius(results.credited, largest, alpha, DELTA, results.order)
+        statements.append(bound)
     return statements
 
 

@@ -78,7 +78,7 @@ def warnings_of(results: Results) -> list[str]:
     voted = results.voted_classes
     if voted is None or results.labels is None or len(results) < FEWEST_FOR_WARNINGS:
         return []
-    labels = results.by_image(results.labels)
+    labels = results.by_image(results.labels.astype(np.min_scalar_type(int(results.labels.max()))))
     if len(np.unique(voted)) == 1 and len(np.unique(labels)) > 1:
         return [CONSTANT.format(voted[0])]
     num_classes = 1 + int(max(voted.max(), labels.max()))

@@ -10,14 +10,19 @@ import numpy as np
 from certd.statistics.domain import require_inside, require_within
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import ArrayLike, NDArray
 
 LARGEST_STAKE = 0.75
+BLOCK = 65_536
 BISECTIONS = 50
 LOG_MARGIN = 1e-6
 
 
-def betting_lower(values: ArrayLike, upper: float, delta: float) -> float:
+def betting_lower(
+    values: ArrayLike, upper: float, delta: float, order: NDArray[np.integer] | None = None
+) -> float:
     """Bound the mean of independent values in ``[0, upper]`` from below.
 
     With probability at least ``1 - delta`` the mean of their law is no smaller than the result. Against each
@@ -30,6 +35,8 @@ def betting_lower(values: ArrayLike, upper: float, delta: float) -> float:
         values: Independent, identically distributed values in ``[0, upper]``, in their declared order.
         upper: A number that no value can exceed, known beforehand, positive.
         delta: Failure probability, in (0, 1).
+        order: The index of each value in ``values``, in the declared order, where equal values are kept once;
+            None where they stand in it. Beyond it and ``values`` no more than a block is held.
 
     Returns:
         The bound, in ``[0, upper)``. Never rounded up: the wealth must pass its mark by a part in 1e6.
@@ -43,11 +50,10 @@ def betting_lower(values: ArrayLike, upper: float, delta: float) -> float:
     require_inside("delta", delta)
     require_inside("upper", upper, upper=math.inf)
     scaled = require_within("values", values, 0, upper) / upper
-    stakes = stakes_before(scaled, delta)
     low, high = 0.0, 1.0
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        refuted = _peak_log_wealth(scaled, stakes, middle) >= -math.log(delta) + LOG_MARGIN
+        refuted = _peak_log_wealth(scaled, order, delta, middle) >= -math.log(delta) + LOG_MARGIN
         low, high = (middle, high) if refuted else (low, middle)
     return low * upper * (1 - 1e-9)
 
@@ -65,15 +71,44 @@ def stakes_before(scaled: NDArray[np.float64], delta: float) -> NDArray[np.float
     References:
         Waudby-Smith and Ramdas (2024), arXiv:2010.09686, section 4.
     """
-    rounds = np.arange(1, len(scaled) + 1)
-    means = (0.5 + np.cumsum(scaled)) / (rounds + 1)
-    variances = (0.25 + np.cumsum((scaled - means) ** 2)) / (rounds + 1)
-    before = np.concatenate(([0.25], variances[:-1]))
-    stakes: NDArray[np.float64] = np.sqrt(-2 * math.log(delta) / (len(scaled) * before))
-    return stakes
+    stakes = [stakes for _, stakes in _rounds(scaled, None, delta)]
+    return np.concatenate(stakes)
 
 
-def _peak_log_wealth(scaled: NDArray[np.float64], stakes: NDArray[np.float64], mean: float) -> float:
+def _rounds(
+    scaled: NDArray[np.float64], order: NDArray[np.integer] | None, delta: float
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Go through the values in their order, a block at a time, with each round's stake.
+
+    Sums are carried from block to block in the order of the values, so blocks change no bit of them.
+    """
+    length = len(scaled) if order is None else len(order)
+    total = squares = 0.0
+    before = 0.25
+    for start in range(0, length, BLOCK):
+        block = scaled[start : start + BLOCK] if order is None else scaled[order[start : start + BLOCK]]
+        rounds = np.arange(start + 1, start + len(block) + 1)
+        totals = _sums(total, block)
+        means = (0.5 + totals) / (rounds + 1)
+        sums = _sums(squares, (block - means) ** 2)
+        variances = (0.25 + sums) / (rounds + 1)
+        earlier = np.concatenate(([before], variances[:-1]))
+        yield block, np.sqrt(-2 * math.log(delta) / (length * earlier))
+        total, squares, before = float(totals[-1]), float(sums[-1]), float(variances[-1])
+
+
+def _sums(before: float, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the running sums after what was summed before."""
+    sums: NDArray[np.float64] = np.cumsum(np.concatenate(([before], values)))[1:]
+    return sums
+
+
+def _peak_log_wealth(
+    scaled: NDArray[np.float64], order: NDArray[np.integer] | None, delta: float, mean: float
+) -> float:
     """Return the greatest wealth ever held, as a logarithm; it does not increase with the candidate."""
-    capped = np.minimum(stakes, LARGEST_STAKE / mean)
-    return float(np.cumsum(np.log1p(capped * (scaled - mean))).max())
+    peak, wealth = -math.inf, 0.0
+    for block, stakes in _rounds(scaled, order, delta):
+        grown = _sums(wealth, np.log1p(np.minimum(stakes, LARGEST_STAKE / mean) * (block - mean)))
+        peak, wealth = max(peak, float(grown.max())), float(grown[-1])
+    return peak

@@ -103,7 +103,13 @@ def accuracy_curve_berk_jones(
     return _accuracy("population-curve-berk-jones", observed, alpha, delta, "every radius at once")
 
 
-def average_certified_radius(radii: ArrayLike, largest: float, alpha: float, delta: float) -> Statement:
+def average_certified_radius(
+    radii: ArrayLike,
+    largest: float,
+    alpha: float,
+    delta: float,
+    order: NDArray[np.integer] | None = None,
+) -> Statement:
     """State a lower bound on the population's average certified radius.
 
     Betting bounds E[R] over the images and their noise. The guarantee is about the true radii: integrating
@@ -119,6 +125,7 @@ def average_certified_radius(radii: ArrayLike, largest: float, alpha: float, del
         largest: The largest radius the plan can certify, known beforehand, input units, positive.
         alpha: Failure probability of each certificate, in (0, 1).
         delta: Failure probability of the statement, in (0, 1).
+        order: As for :func:`certd.statistics.betting.betting_lower`.
 
     Returns:
         The statement; one radius in input units, rounded down.
@@ -129,7 +136,7 @@ def average_certified_radius(radii: ArrayLike, largest: float, alpha: float, del
     References:
         Waudby-Smith and Ramdas (2024), arXiv:2010.09686.
     """
-    observed = np.array([betting_lower(radii, largest, delta) / largest])
+    observed = np.array([betting_lower(radii, largest, delta, order) / largest])
     radius = largest * float(_true_share(observed, alpha)[0]) * (1 - ROUNDING)
     return Statement(
         "population-average-radius",

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from certd.statistics import betting
 from certd.statistics.betting import betting_lower, stakes_before
 from certd.statistics.crossing import crossing_probability
 from certd.statistics.means import empirical_bernstein_lower, hoeffding_lower, thin
@@ -113,6 +114,19 @@ def test_betting_bound_scales_with_its_unit(values: np.ndarray, delta: float, un
     assert betting_lower(np.minimum(values * unit, unit), unit, delta) == pytest.approx(
         lower * unit, rel=1e-6, abs=1e-9 * unit
     )
+
+
+@unhurried
+@given(scores, alphas, st.integers(1, 9))
+def test_betting_in_blocks_changes_no_bit(values: np.ndarray, delta: float, block: int) -> None:
+    """However long a block is, and where equal values are kept once: the whole past is carried over."""
+    distinct, order = np.unique(values, return_inverse=True)
+    whole, stakes = betting_lower(values, 1.0, delta), stakes_before(values, delta)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(betting, "BLOCK", block)
+        assert betting_lower(values, 1.0, delta) == whole
+        assert betting_lower(distinct, 1.0, delta, order.astype(np.int32)) == whole
+        assert (stakes_before(values, delta) == stakes).all()
 
 
 @unhurried
