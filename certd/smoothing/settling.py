@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from certd.models.runtime.batch_size import best_batch_size, halve_until_it_fits
-from certd.models.runtime.compilation import worth_compiling
+from certd.models.runtime.compilation import can_compile, worth_compiling
 from certd.models.runtime.prepare import prepare
 from certd.smoothing.estimate import expected_draws
 from certd.smoothing.request import DEFAULT_BATCH_SIZE
@@ -31,7 +31,7 @@ def settle(
         classifier: The base classifier, its module on ``device``.
         certification: ``auto`` for the batch size finds the one with the most draws a second; on an
             accelerator any other is halved until it fits. ``auto`` for compiling does so only where the job
-            is long enough to earn it back.
+            is long enough to earn it back and a compiler is installed.
         num_images: Images of the whole job.
         device: A torch device name.
 
@@ -50,7 +50,7 @@ def settle(
         size = halve_until_it_fits(seconds, size)
     if compiled == "auto":
         draws = expected_draws(certification, num_images)
-        compiled = worth_compiling(draws, seconds(size) / size)
+        compiled = can_compile(device) and worth_compiling(draws, seconds(size) / size)
     return _with(certification, size, compiled=compiled)
 
 

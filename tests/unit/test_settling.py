@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -16,6 +17,7 @@ from certd.jobs.job import Job, JobInputs, new_job_id, utc_now
 from certd.jobs.shards import cut
 from certd.jobs.storage import JobStorage
 from certd.models import BaseClassifier
+from certd.models.runtime.compilation import can_compile
 from certd.smoothing import Certification, parse_request
 from certd.smoothing.certifier import Certifier
 from certd.smoothing.settling import CPU_CANDIDATES, as_asked, settle, settled_as
@@ -151,3 +153,25 @@ def test_a_worker_that_would_execute_otherwise_is_refused(tmp_path: Path) -> Non
     board, datasets = cast("ProgressBoard", None), cast("DatasetCache", None)  # neither is reached
     with pytest.raises(ModelError, match="CERTD_THREADS"):
         ShardWork(storage, board, cache, datasets).run(job, 0)
+
+
+def test_auto_compiles_nothing_where_no_compiler_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A long job earns any compilation back, but where no compiler is it must run all the same."""
+    certification = _asked(_classifier(), compiled="auto", batch_size=4, plan="fixed", n=10**9)
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert settle(_classifier(), certification, 1000).execution.compiled is False
+    found = tmp_path / ("clang++" if sys.platform == "darwin" else "g++")
+    found.touch(mode=0o755)
+    assert settle(_classifier(), certification, 1000).execution.compiled is True
+
+
+@pytest.mark.parametrize(("variable", "device"), [("CXX", "cpu"), ("CC", "cuda")])
+def test_a_named_compiler_is_the_one_looked_for(
+    variable: str, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch and Triton use the compiler that the environment names, so another does not count."""
+    monkeypatch.setenv(variable, "no-such-compiler")
+    assert not can_compile(device)
+    monkeypatch.setenv(variable, sys.executable)
+    assert can_compile(device)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,6 +39,19 @@ def worth_compiling(
         gain: Share of the drawing time that compiling saves, in [0, 1].
     """
     return draws_expected * seconds_a_draw * gain > compile_seconds
+
+
+def can_compile(device: str) -> bool:
+    """Return whether this machine has the compiler that torch's compiler hands its kernels to.
+
+    Args:
+        device: A torch device name: kernels for CPUs are C++, and those for CUDA have launchers in C.
+    """
+    if device == "cpu":
+        names = [os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")]
+    else:
+        names = [os.environ["CC"]] if "CC" in os.environ else ["gcc", "cc", "clang"]
+    return any(shutil.which(name) for name in names)
 
 
 def keep_compilations(folder: Path) -> None:
