@@ -30,6 +30,7 @@ from certd.cli.study import app as study_app
 from certd.cli.table import table
 from certd.cli.train import train
 from certd.cli.verify import verify
+from certd.datasets.extras import needed_to_run
 from certd.errors import CertdError, InvalidRequest, NotFound, Unreachable
 
 FAILED, USAGE, NO_SERVER, INTERRUPTED = 1, 2, 4, 130
@@ -58,6 +59,10 @@ def main() -> None:
         app()
     except CertdError as error:
         _stop(error.message, _exit_code(error))
+    except ModuleNotFoundError as error:
+        if (missing := needed_to_run(error)) is None:
+            raise
+        _stop(missing.message, FAILED)
     except KeyboardInterrupt:
         _stop("interrupted", INTERRUPTED)
 

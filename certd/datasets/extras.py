@@ -7,6 +7,15 @@ from typing import Any
 
 from certd.errors import Unavailable
 
+RUNNING = frozenset({"torch", "numba", "safetensors"})
+
+
+def needed_to_run(error: ModuleNotFoundError) -> Unavailable | None:
+    """Return what to tell who has no torch; None where ``error`` is about another module."""
+    if error.name not in RUNNING:
+        return None
+    return Unavailable(f"Running a network here needs {error.name}: pip install 'certd[torch,datasets]'.")
+
 
 def import_extra(module: str, extra: str) -> Any:
     """Import ``module``, or say which extra of certd brings it.

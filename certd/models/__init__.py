@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from certd.datasets.extras import needed_to_run
 from certd.models.declaration import Declaration
 from certd.models.mixing import Mixing, Transform
 from certd.models.mixture_specification import MixtureSpecification
@@ -75,7 +76,16 @@ _MODULE_OF = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the module that holds ``name``."""
+    """Import the module that holds ``name``.
+
+    Raises:
+        Unavailable: If torch is not installed; only reading results does without it.
+    """
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    except ModuleNotFoundError as error:
+        if (missing := needed_to_run(error)) is None:
+            raise
+        raise missing from error

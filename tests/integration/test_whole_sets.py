@@ -17,7 +17,7 @@ from certd.datasets import open_dataset
 from certd.reports.importers import import_cohen
 from certd.smoothing import read_run
 from tests.conftest import CHECKOUT
-from tests.unit.test_packaging import WITHOUT_TORCH
+from tests.unit.test_packaging import BARE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,7 +167,7 @@ def test_reading_results_needs_no_torch(tmp_path: Path) -> None:
         ["datasets", "list"],
     ):
         done = subprocess.run(
-            [sys.executable, "-c", WITHOUT_TORCH + MAIN, *arguments],
+            [sys.executable, "-c", BARE + MAIN, *arguments],
             cwd=CHECKOUT,
             capture_output=True,
             text=True,

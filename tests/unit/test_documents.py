@@ -45,6 +45,23 @@ def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
     assert complaint(line) is not None
 
 
+def test_the_guarantee_names_tests_that_exist() -> None:
+    """Every test that the page names is defined, and no section of a plan goes without one."""
+    page = (CHECKOUT / "docs" / "guarantee.md").read_text()
+    defined = {
+        name
+        for path in (CHECKOUT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE)
+    }
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert len(named) > 50
+    assert named <= defined, named - defined
+    untested = {"What is assumed", "The plans"}
+    for section in re.split(r"^##+ ", page, flags=re.MULTILINE)[1:]:
+        title = section.partition("\n")[0]
+        assert title in untested or "`test_" in section, title
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_examples_are_reports_of_real_runs(name: str) -> None:
     """Five hundred images each, a page that loads nothing, no path of the machine that made it."""
