@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from api.request_log import current_request_id
 from certd.errors import TooLarge
 from certd.jobs.job import Job, JobInputs, new_job_id, utc_now
-from certd.jobs.shards import cut
+from certd.jobs.shards import cut, cut_runs
 from certd.models import find_model
 from certd.smoothing.guarantee import Guarantee
 from certd.smoothing.request import SEED_BITS
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from api.services import Services
     from certd.access import Caller
     from certd.jobs.inputs import Inputs
+    from certd.jobs.sweep import Sweep
+    from certd.models.recipe import Recipe
+    from certd.noise.specification import NoiseSpecification
     from certd.smoothing.request import Certification
 
 RERUN = "rerun-of-"
@@ -32,8 +35,24 @@ def admit(  # noqa: PLR0913, PLR0917 - the parts of a job
     inputs: Inputs,
     dataset: str | None,
     tags: Sequence[str],
+    *,
+    sweep: Sweep | None = None,
+    recipe: Recipe | None = None,
+    marks: tuple[str, ...] = (),
 ) -> Job:
     """Store a job and queue it.
+
+    Args:
+        services: Where to.
+        caller: Who asks, and is charged.
+        job_id: Its id.
+        certification: What is asked; of a sweep, what all its runs share.
+        inputs: The images.
+        dataset: Name of the data set, if they are of one.
+        tags: Words of the sender's.
+        sweep: Over which soups, where it is a sweep; charged whole.
+        recipe: Of what the model is made, where it is not registered.
+        marks: What spoils the run.
 
     Raises:
         InvalidRequest: If the settings cannot certify these images; nothing is stored then.
@@ -41,12 +60,15 @@ def admit(  # noqa: PLR0913, PLR0917 - the parts of a job
         QuotaExceeded: If the caller has asked for its share already.
         Unavailable: If the service has as many unfinished jobs as it takes.
     """
-    model = find_model(certification.model, registry=services.settings.models)
+    model = find_model(_registered(certification, sweep, recipe), registry=services.settings.models)
     plan = certification.procedure
-    guarantee = Guarantee.of(certification.noise, certification.norm, model.input_shape)
-    plan.check(guarantee, model.num_classes)
-    _require_affordable(len(inputs) * plan.max_draws, services.settings.max_draws)
+    guarantees = [
+        Guarantee.of(noise, certification.norm, model.input_shape) for noise in _noises(certification, sweep)
+    ]
+    for guarantee in guarantees:
+        plan.check(guarantee, model.num_classes)
     speed = services.draws_per_second(model.reference)
+    run = cut(len(inputs), plan.max_draws, speed, services.settings.shard_seconds)
     job = Job(
         id=job_id,
         created_at=utc_now(),
@@ -57,12 +79,16 @@ def admit(  # noqa: PLR0913, PLR0917 - the parts of a job
             labelled=inputs.labels is not None,
             sha256=inputs.sha256(),
         ),
-        max_radius=plan.max_radius(guarantee),
-        shards=cut(len(inputs), plan.max_draws, speed, services.settings.shard_seconds),
+        max_radius=max(plan.max_radius(guarantee) for guarantee in guarantees),
+        shards=run if sweep is None else cut_runs(sweep.num_runs, run),
         owner=caller.owner,
         request_id=current_request_id(),
         tags=tuple(dict.fromkeys(tags)),
+        sweep=sweep,
+        recipe=recipe,
+        marks=marks,
     )
+    _require_affordable(job.max_draws, services.settings.max_draws)
     services.backpressure.require_room()
     with services.quota.charged(caller, job.max_draws):
         services.storage.create(job, inputs)
@@ -80,7 +106,12 @@ def rerun(services: Services, caller: Caller, job_id: str) -> Job:
         NotFound: If the model of that digest is no longer registered.
     """
     job = services.storage.read(job_id)
-    certification = job.certification.model_copy(update={"seed": secrets.randbits(SEED_BITS)})
+    seed = {"seed": secrets.randbits(SEED_BITS)}
+    certification, sweep = job.certification.model_copy(update=seed), job.sweep
+    if sweep is not None:
+        question = sweep.question.model_copy(update=seed)
+        sweep = sweep.model_copy(update={"question": question})
+        certification = certification.model_copy(update={"model": question.reference})
     kept = (tag for tag in job.tags if not tag.startswith(RERUN))
     return admit(
         services,
@@ -90,14 +121,32 @@ def rerun(services: Services, caller: Caller, job_id: str) -> Job:
         services.storage.read_inputs(job_id),
         job.inputs.dataset,
         (*kept, f"{RERUN}{job_id}"),
+        sweep=sweep,
+        recipe=job.recipe,
+        marks=job.marks,
     )
+
+
+def _registered(certification: Certification, sweep: Sweep | None, recipe: Recipe | None) -> str:
+    """Return a registered model that takes the job's images: the model itself, or what it is made of."""
+    if sweep is not None:
+        return sweep.question.ingredients[0]
+    return certification.model if recipe is None else recipe.ingredients[0]
+
+
+def _noises(certification: Certification, sweep: Sweep | None) -> list[NoiseSpecification]:
+    """Return the noise of every run of the job, each once."""
+    if sweep is None:
+        return [certification.noise]
+    question = sweep.question
+    return [question.certification(certification.model, sigma).noise for sigma in question.sigmas]
 
 
 def _require_affordable(draws: int, limit: int) -> None:
     if draws > limit:
         raise TooLarge(
             f"This job could cost {draws:,} noise draws; the limit is {limit:,}. "
-            "Send fewer images or ask for a smaller n.",
+            "Send fewer images or ask for a smaller n; of a sweep, ask for fewer soups.",
             max_draws=limit,
             draws_asked=draws,
         )

@@ -21,6 +21,7 @@ from api.routes import (
     limits,
     models,
     results,
+    sweeps,
     uploads,
     workers,
 )
@@ -52,6 +53,7 @@ def create_app(services: Services) -> FastAPI:
     # fmt: off
     described = (
         metrics, limits, workers, uploads, models, datasets, estimates, jobs, events, results, comparisons,
+        sweeps,
     )
     # fmt: on
     for routes in described:

@@ -38,7 +38,7 @@ async def read_submission(request: Request, services: Services) -> AsyncIterator
         InvalidParameter: If an option is unknown or outside its domain.
         TooLarge: If there are more parts than a job may have images.
     """
-    key = _idempotency_key(request)
+    key = idempotency_key(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == JSON:
         yield Submission(parse_job_request(await request.body()), [], services, request.state.caller, key)
@@ -54,7 +54,7 @@ async def read_submission(request: Request, services: Services) -> AsyncIterator
         raise HTTPException(415, f"send {JSON} or {MULTIPART}, not {kind or 'an unnamed type'}")
 
 
-def _idempotency_key(request: Request) -> str | None:
+def idempotency_key(request: Request) -> str | None:
     """Return the header ``Idempotency-Key``; one that cannot be meant is refused."""
     key = request.headers.get("idempotency-key")
     if key is not None and not (1 <= len(key) <= MAX_KEY and key.isascii() and key.isprintable()):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from api.schemas import JobView
 
 REMEMBERED = 100_000
-Conditions = tuple[str, str, str | None, tuple[str, ...], "datetime"]
+Conditions = tuple[str, tuple[str, ...], str | None, tuple[str, ...], "datetime"]
 
 
 class EndedJobs:
@@ -40,19 +40,26 @@ def is_wanted(view: JobView, wanted: Mapping[str, Any]) -> bool:
 
 
 def _conditions(view: JobView) -> Conditions:
-    return (view.status, view.certification["model"], view.dataset, tuple(view.tags), view.created_at)
+    # A sweep is found by each of its ingredients.
+    models = (view.certification["model"], *(view.sweep.ingredients if view.sweep else ()))
+    return (view.status, models, view.dataset, tuple(view.tags), view.created_at)
 
 
 def _meets(known: Conditions, wanted: Mapping[str, Any]) -> bool:
-    status, model, dataset, tags, created_at = known
+    status, models, dataset, tags, created_at = known
     after = wanted.get("created_after")
     return (
         wanted.get("status", status) == status
-        and wanted.get("model", model) in {model, model.partition("@")[0]}
+        and ("model" not in wanted or wanted["model"] in _names(models))
         and wanted.get("dataset", dataset) == dataset
         and ("tag" not in wanted or wanted["tag"] in tags)
         and (after is None or created_at > _aware(after))
     )
+
+
+def _names(models: tuple[str, ...]) -> set[str]:
+    """Return models by their names, and by their names with digests."""
+    return {name for model in models for name in (model, model.partition("@")[0])}
 
 
 def _aware(instant: datetime) -> datetime:

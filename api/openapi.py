@@ -22,6 +22,7 @@ HIDDEN = ("HTTPValidationError", "ValidationError")
 TAGS = {
     "jobs": "Submit images, watch the job, cancel or delete it.",
     "results": "What a job has proved so far, in every form.",
+    "sweeps": "Soups of a grid, certified as one job.",
     "comparison": "Jobs beside one another.",
     "models": "Base classifiers that the operator registered.",
     "datasets": "Data sets that the operator registered.",
@@ -35,6 +36,11 @@ RADII: dict[str, Any] = {
     "radii": [0.25, 0.5], "alpha": 0.001, "seed": 7,
 }  # fmt: skip
 UPLOADED: dict[str, Any] = {"model": "digits-cnn", "sigma": 0.25, "n": 1000, "labels": [3, 7]}
+SWEPT: dict[str, Any] = {
+    "ingredients": ["digits-cnn"], "units": 5, "dataset": "digits", "stop": 20, "sigmas": [0.25], "n": 200,
+    "radius": 0.25, "seed": 7,
+}  # fmt: skip
+FINAL: dict[str, Any] = {"sigma": 0.25, "start": 180, "limit": 100, "n": 10_000}
 ESTIMATED: dict[str, Any] = {"model": "digits-cnn", "sigma": 0.25, "n": 100_000, "num_images": 500}
 REFUSED: dict[str, Any] = {
     "type": "urn:certd:problem:invalid-parameter",
@@ -134,9 +140,10 @@ def _describe_submission(schema: dict[str, Any]) -> None:
         },
     }
     estimate["requestBody"]["content"]["application/json"]["example"] = ESTIMATED
+    _describe_sweeps(schema)
     submit.setdefault("parameters", []).extend(
         (
-            _header("Idempotency-Key", "Sent again with the same key, a request finds its job", _text(255)),
+            _key_header(),
             _header("Prefer", "`wait=20`: answer when the job has ended, or after 20 seconds", _text(64)),
         )
     )
@@ -147,6 +154,17 @@ def _describe_submission(schema: dict[str, Any]) -> None:
             _header("If-None-Match", "An ETag: answer 304 if nothing changed since", _text(255)),
         )
     )
+
+
+def _describe_sweeps(schema: dict[str, Any]) -> None:
+    for path, example in (("/v1/sweeps", SWEPT), ("/v1/sweeps/{job_id}/certify", FINAL)):
+        operation = schema["paths"][path]["post"]
+        operation["requestBody"]["content"]["application/json"]["example"] = example
+        operation.setdefault("parameters", []).append(_key_header())
+
+
+def _key_header() -> dict[str, Any]:
+    return _header("Idempotency-Key", "Sent again with the same key, a request finds its job", _text(255))
 
 
 def _header(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:

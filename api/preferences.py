@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from api.schemas import JobView
 
 MAX_WAIT_SECONDS = 60
+POLL_SECONDS = 1
+LONGEST_POLL_SECONDS = 30
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
 
 
@@ -28,6 +30,16 @@ def entity_tag(view: JobView) -> str:
     progress = {"images_per_second", "eta_seconds"}
     text = view.model_dump_json(exclude={"progress": progress})
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+
+
+def response_headers(view: JobView) -> dict[str, str]:
+    """Return the headers of a job's state; while it runs, ``Retry-After`` says when to ask again."""
+    headers = {"ETag": entity_tag(view)}
+    if not view.status.terminal:
+        eta = view.progress.eta_seconds
+        pause = POLL_SECONDS if eta is None else min(LONGEST_POLL_SECONDS, max(POLL_SECONDS, round(eta / 10)))
+        headers["Retry-After"] = str(pause)
+    return headers
 
 
 def matches(if_none_match: str | None, tag: str) -> bool:

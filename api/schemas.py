@@ -22,6 +22,22 @@ class Progress(BaseModel):
     eta_seconds: float | None
 
 
+class SweepView(BaseModel):
+    """What a job sweeps over. A run is a soup under a noise level; each certifies the same images."""
+
+    ingredients: list[str]
+    units: int = Field(description="Steps of one whole")
+    soups: int
+    ensemble: bool
+    sigmas: list[float]
+    images: int
+    threats: list[str]
+    top_k: int
+    calibrated: bool = Field(description="Whether batch-norm statistics are estimated anew")
+    runs_total: int
+    runs_done: int
+
+
 class JobView(BaseModel):
     """A job and where it stands."""
 
@@ -34,6 +50,7 @@ class JobView(BaseModel):
     labelled: bool
     tags: list[str]
     max_radius: float = Field(description="The largest radius these settings can certify, in input units")
+    sweep: SweepView | None = Field(description="Where the job sweeps over soups: over which; or None")
     progress: Progress
     error: dict[str, Any] | None
     links: dict[str, str]
@@ -64,6 +81,26 @@ class LimitsView(BaseModel):
     max_unfinished_jobs: int
     max_wait_seconds: int
     expire_days: float | None
+
+
+class SweepRun(BaseModel):
+    """One run of a sweep."""
+
+    run: int = Field(description="Its number, by which its certificates are asked for")
+    name: str
+    weights: list[int] | None = Field(description="In steps; None for the ensemble")
+    sigma: float
+    images_done: int
+    done: bool
+    refused: str | None = Field(description="Why the soup is no network, where that is so")
+
+
+class SweepRuns(BaseModel):
+    """A sweep: its question, which determines every count, and its runs."""
+
+    job_id: str
+    question: dict[str, Any]
+    runs: list[SweepRun]
 
 
 class JobPage(BaseModel):

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from api.admission import admit
+from api.once import Stored, stored_once
 from api.uploads import UploadedFile, decode_uploads
 from certd.datasets import load_dataset, to_labels
 from certd.datasets.decoding import DecodingLimits
 from certd.errors import InvalidParameter, NotFound, ShapeMismatch
-from certd.jobs.idempotency import promise
 from certd.jobs.inputs import Inputs
-from certd.jobs.job import new_job_id
 from certd.models import Specification, find_model, mixing_of
 
 if TYPE_CHECKING:
@@ -25,14 +24,6 @@ if TYPE_CHECKING:
     from certd.access import Caller
     from certd.jobs.job import Job
     from certd.jobs.request import JobRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A job that was submitted, and whether an earlier request did that."""
-
-    job: Job
-    replayed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +43,7 @@ class Submission:
             InvalidRequest: If the job cannot be done as asked; nothing is stored then.
             Conflict: If a request with the same key is still being read.
         """
-        job_id, key = new_job_id(), self.idempotency_key
-        if key is None:
-            return Stored(self._create(job_id), replayed=False)
-        storage = self.services.storage
-        promised = promise(storage, self.caller.owner, key, self._fingerprint(), job_id)
-        if promised.replayed:
-            return Stored(storage.read(promised.job_id), replayed=True)
-        try:
-            return Stored(self._create(job_id), replayed=False)
-        except BaseException:
-            storage.break_promise(promised.name)
-            raise
+        return stored_once(self.services, self.caller, self.idempotency_key, self._fingerprint, self._create)
 
     def _fingerprint(self) -> str:
         """Return the digest of all that was sent."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.ended_jobs import is_wanted
 from api.schemas import JobPage, JobView, Progress
+from api.sweep_views import sweep_view
 from certd.errors import Gone, NotFound
 from certd.jobs.job import JobStatus
 from certd.jobs.progress import JobProgress
@@ -22,7 +23,7 @@ def job_view(services: Services, job: Job) -> JobView:
     """Return a job with its state, progress and links."""
     outcome = services.storage.read_outcome(job.id)
     certification = job.certification
-    images = job.inputs.num_images
+    images = job.images_total
     progress = (
         JobProgress.ended(images, outcome.spent)
         if outcome
@@ -39,9 +40,10 @@ def job_view(services: Services, job: Job) -> JobView:
         labelled=job.inputs.labelled,
         tags=list(job.tags),
         max_radius=job.max_radius,
+        sweep=None if job.sweep is None else sweep_view(services, job, job.sweep),
         progress=Progress(**asdict(progress)),
         error=outcome.error if outcome else None,
-        links=job_links(job.id),
+        links=job_links(job),
     )
 
 
@@ -73,10 +75,11 @@ def page_of_jobs(
     return JobPage(jobs=page, next_page_token=None)
 
 
-def job_links(job_id: str) -> dict[str, str]:
+def job_links(job: Job) -> dict[str, str]:
     """Return where everything about a job is found."""
-    base = f"/v1/jobs/{job_id}"
+    base = f"/v1/jobs/{job.id}"
     return {
+        **({} if job.sweep is None else {"sweep": f"/v1/sweeps/{job.id}"}),
         "self": base,
         "certificates": f"{base}/certificates",
         "report": f"{base}/report",

@@ -19,6 +19,7 @@ from certd.exchange import (
     may_pass,
     packed,
     retry_after,
+    run_query,
     submission,
     succeeded,
     unpacked,
@@ -70,6 +71,18 @@ class AsyncClient:
             Unavailable: When it cannot be reached.
         """
         return await self._json("POST", "/v1/jobs", **submission(request, files))
+
+    async def submit_sweep(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Submit a sweep over soups and return it as queued; see :meth:`certd.Client.submit_sweep`."""
+        return await self._json("POST", "/v1/sweeps", **submission(request))
+
+    async def sweep(self, job_id: str) -> dict[str, Any]:
+        """Return the question of a sweep and where each of its runs stands."""
+        return await self._json("GET", f"/v1/sweeps/{job_id}")
+
+    async def certify_chosen(self, job_id: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Certify the soup that a sweep chose; see :meth:`certd.Client.certify_chosen`."""
+        return await self._json("POST", f"/v1/sweeps/{job_id}/certify", **submission(request))
 
     async def job(self, job_id: str) -> dict[str, Any]:
         """Return a job and where it stands."""
@@ -126,9 +139,9 @@ class AsyncClient:
         succeeded(await self.wait(job["id"]))
         return await self.run(job["id"])
 
-    async def run(self, job_id: str) -> Result:
-        """Return the job's run as a local one is: every count, concluded anew here; reports take it."""
-        answer = await self._answer("GET", f"/v1/jobs/{job_id}/certificates?format=parquet")
+    async def run(self, job_id: str, number: int | None = None) -> Result:
+        """Return the job's run as a local one is; see :meth:`certd.Client.run`."""
+        answer = await self._answer("GET", f"/v1/jobs/{job_id}/certificates", params=run_query(number))
         return unpacked(answer.content)
 
     async def cancel(self, job_id: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from certd.exchange import (
     may_pass,
     packed,
     retry_after,
+    run_query,
     submission,
     succeeded,
     unpacked,
@@ -74,6 +75,34 @@ class Client:
             Unavailable: When it cannot be reached.
         """
         return self._json("POST", "/v1/jobs", **submission(request, files))
+
+    def submit_sweep(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Submit a sweep over soups, one job, and return it as queued; ``wait`` and ``cancel`` take it.
+
+        Args:
+            request: Under the names of ``POST /v1/sweeps``.
+
+        Raises:
+            InvalidRequest: With the service's explanation, when it refuses.
+        """
+        return self._json("POST", "/v1/sweeps", **submission(request))
+
+    def sweep(self, job_id: str) -> dict[str, Any]:
+        """Return the question of a sweep and where each of its runs stands."""
+        return self._json("GET", f"/v1/sweeps/{job_id}")
+
+    def certify_chosen(self, job_id: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Certify the soup that a sweep chose, on other images with fresh noise; return the job as queued.
+
+        Args:
+            job_id: The sweep.
+            request: Under the names of ``POST /v1/sweeps/ID/certify``.
+
+        Raises:
+            InvalidRequest: If the images or the noise chose the soup.
+            Conflict: If the sweep has not ended.
+        """
+        return self._json("POST", f"/v1/sweeps/{job_id}/certify", **submission(request))
 
     def job(self, job_id: str) -> dict[str, Any]:
         """Return a job and where it stands."""
@@ -163,9 +192,14 @@ class Client:
         succeeded(self.wait(job["id"]))
         return self.run(job["id"])
 
-    def run(self, job_id: str) -> Result:
-        """Return the job's run as a local one is: every count, concluded anew here; reports take it."""
-        return unpacked(self.run_file(job_id))
+    def run(self, job_id: str, number: int | None = None) -> Result:
+        """Return the job's run as a local one is: every count, concluded anew here; reports take it.
+
+        Args:
+            job_id: The job.
+            number: Of a sweep: which run.
+        """
+        return unpacked(self.run_file(job_id, number))
 
     def estimate(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return what a job would cost, without submitting it."""
@@ -196,9 +230,14 @@ class Client:
         found: list[dict[str, Any]] = self._json("GET", "/v1/datasets")["datasets"]
         return [dataset["name"] for dataset in found]
 
-    def run_file(self, job_id: str) -> bytes:
-        """Return the job's run, every count in it, as Parquet; before the end, what is finished."""
-        return self._answer("GET", f"/v1/jobs/{job_id}/certificates?format=parquet").content
+    def run_file(self, job_id: str, number: int | None = None) -> bytes:
+        """Return the job's run, every count in it, as Parquet; before the end, what is finished.
+
+        Args:
+            job_id: The job.
+            number: Of a sweep: which run.
+        """
+        return self._answer("GET", f"/v1/jobs/{job_id}/certificates", params=run_query(number)).content
 
     def certificates(self, job_id: str) -> list[dict[str, Any]]:
         """Return one row an image, for the images finished so far."""

@@ -38,7 +38,7 @@ def headers_of(key: str | None) -> dict[str, str]:
     return {} if key is None else {"Authorization": f"Bearer {key}"}
 
 
-def submission(request: dict[str, Any], files: Sequence[Upload]) -> dict[str, Any]:
+def submission(request: dict[str, Any], files: Sequence[Upload] = ()) -> dict[str, Any]:
     """Return the options of an HTTP request that submits a job.
 
     Sent again after a lost answer, it finds the job that it has made.
@@ -49,6 +49,11 @@ def submission(request: dict[str, Any], files: Sequence[Upload]) -> dict[str, An
     named = [(f.name, f.read_bytes()) if isinstance(f, Path) else f for f in files]
     parts = [("images", (name, content, "application/octet-stream")) for name, content in named]
     return {"data": {"request": json.dumps(request)}, "files": parts, "headers": headers}
+
+
+def run_query(number: int | None) -> dict[str, str | int]:
+    """Return the query that asks for a run as Parquet, and of a sweep for one by its number."""
+    return {"format": "parquet", **({} if number is None else {"run": number})}
 
 
 def packed(images: NDArray[Any], labels: Sequence[int] | NDArray[np.int64] | None) -> Upload:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from certd.errors import Interrupted, ModelError
+from certd.errors import Interrupted
 from certd.jobs.progress import ShardProgress
+from certd.models.soups import NegativeVariance
 from certd.smoothing.run import Run
+from workers.runs import RunOpener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from certd.jobs.progress import ProgressBoard
     from certd.jobs.shards import Shard
     from certd.jobs.storage import JobStorage
-    from certd.smoothing.certifier import Certifier
     from certd.smoothing.draws import Record
     from workers.models import ModelCache
 
@@ -42,17 +43,25 @@ class ShardWork:
     ) -> None:
         self._storage = storage
         self._board = board
-        self._models = models
+        self._opener = RunOpener(storage, models)
         self._datasets = datasets
 
-    def run(self, job: Job, index: int) -> tuple[Run, int]:
+    def run(self, job: Job, index: int) -> tuple[Run | None, int]:
         """Certify one shard and store it, going on from what an earlier attempt saved.
 
         Returns:
-            The shard's certificates under the job's manifest, and the draws this attempt made.
+            The shard's certificates under its run's manifest, or None where its soup is no network and was
+            refused; and the draws this attempt made.
         """
         shard = job.shards[index]
-        certifier = self._certifier(job)
+        try:
+            certifier = self._opener.certifier(job, shard)
+        except NegativeVariance as error:
+            if job.sweep is None:
+                raise
+            self._storage.refuse_shard(job.id, index, error.message)
+            self._board.report(job.id, index, self._storage.shard_progress(job, index))
+            return None, 0
         inputs = self._storage.read_inputs(job.id)
         part = slice(shard.start, shard.stop)
         saved = self._storage.read_checkpoint(job.id, index)
@@ -65,32 +74,13 @@ class ShardWork:
             saved,
             self._save(job, index),
         )
-        run = Run(certifier.manifest(job.inputs.dataset, inputs.image_ids), tuple(certificates))
+        manifest = certifier.manifest(job.inputs.dataset, inputs.image_ids)
+        run = Run(manifest.model_copy(update={"marks": job.marks}), tuple(certificates))
         self._storage.write_shard(job.id, index, run)
         self._storage.remove_checkpoint(job.id, index)
         progress = ShardProgress.of(run)
         self._board.report(job.id, index, progress)
         return run, progress.draws_done - done_before
-
-    def _certifier(self, job: Job) -> Certifier:
-        """Return a certifier that executes the classifier as the job began.
-
-        Raises:
-            ModelError: If this worker would execute it otherwise: its counts would be another classifier's.
-        """
-        begun, num_images = self._storage.read_execution(job.id), job.inputs.num_images
-        certifier = self._models.certifier(job.certification, num_images, begun)
-        pinned = self._storage.pin_execution(job.id, certifier.execution)
-        if begun is None and pinned != certifier.execution:
-            # Another worker began at the same moment, and settled what the job leaves open otherwise.
-            certifier = self._models.certifier(job.certification, num_images, pinned)
-        if pinned != certifier.execution:
-            raise ModelError(
-                "This worker would execute the classifier otherwise than the job began: "
-                f"{certifier.execution} in place of {pinned}. Start a job's workers on machines of one kind, "
-                "with equal CERTD_THREADS."
-            )
-        return certifier
 
     def _pixels(self, job: Job, inputs: Inputs, part: slice) -> NDArray[np.uint8]:
         """Return the pixels of some images of the job: uploaded ones, or those of its data set."""
@@ -103,8 +93,7 @@ class ShardWork:
         """Raise ``Interrupted`` if the job is to stop, or somebody else has finished the shard."""
         if self._storage.has_shard(job.id, shard.index):
             # What was said here since of the shard's progress is less than what is true of it.
-            done = ShardProgress.of(self._storage.read_shard(job.id, shard.index))
-            self._board.report(job.id, shard.index, done)
+            self._board.report(job.id, shard.index, self._storage.shard_progress(job, shard.index))
             raise Interrupted(f"Shard {shard.index} of {job.id} was finished by another worker.")
         if self._storage.asked_to_cancel(job.id):
             raise Interrupted(f"{job.id} was canceled.")

@@ -10,6 +10,7 @@ import structlog
 from certd.errors import CertdError, Gone, Interrupted, ModelError, NotFound, StorageFull
 from certd.jobs import keys
 from certd.jobs.finish import Finisher
+from certd.models.soup_specification import ENSEMBLE
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -112,10 +113,14 @@ class Tasks:
             self._after_success(job, index, attempt, run, drawn, time.monotonic() - began)
 
     def _after_success(  # noqa: PLR0913, PLR0917 - what the log line says
-        self, job: Job, index: int, attempt: int, run: Run, drawn: int, seconds: float
+        self, job: Job, index: int, attempt: int, run: Run | None, drawn: int, seconds: float
     ) -> None:
+        if run is None:
+            log.info("soup_refused", job_id=job.id, shard=index)
+            return
         draws = sum(certificate.record.total_draws for certificate in run.certificates)
-        self._redis.set(keys.speed(job.certification.model), drawn / seconds, ex=keys.LIFETIME_SECONDS)
+        if not _is_ensemble(job, index):
+            self._redis.set(keys.speed(job.timed_model), drawn / seconds, ex=keys.LIFETIME_SECONDS)
         self._metrics.shard_certified(run, drawn, seconds)
         log.info(
             "shard_certified",
@@ -152,8 +157,24 @@ class Tasks:
         last = str(self._redis.hget(keys.failures(job.id), str(index)) or "")
         cause = f"The last error was: {last}" if last else "Its worker died each time without saying why."
         error = ModelError(
-            f"Images {shard.start} to {shard.stop - 1} failed {self._max_attempts} times. {cause} "
+            f"Images {shard.start} to {shard.stop - 1}{_of_which(job, index)} failed "
+            f"{self._max_attempts} times. {cause} "
             "Finished images are kept; submit the rest without the offending images."
         )
         self._finisher.fail(job.id, error, shard=index, attempts=self._max_attempts)
         log.error("job_failed", job_id=job.id, shard=index, attempts=self._max_attempts)
+
+
+def _of_which(job: Job, index: int) -> str:
+    """Return of which soup a sweep's shard is, in words."""
+    if job.sweep is None:
+        return ""
+    member, sigma = job.sweep.question.runs[job.shards[index].run]
+    return f" of {job.sweep.question.name(member)} at sigma {sigma:g}"
+
+
+def _is_ensemble(job: Job, index: int) -> bool:
+    """Return whether a shard is of a sweep's ensemble, which is slower than the models it is made of."""
+    if job.sweep is None:
+        return False
+    return job.sweep.question.runs[job.shards[index].run][0] == ENSEMBLE

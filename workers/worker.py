@@ -62,8 +62,11 @@ class WorkerProcess:
         worker_id = f"worker_{uuid4().hex[:12]}"
         self._metrics = WorkerMetrics()
         self._pulse = Pulse(Workforce(redis), worker_id, settings.device, self._metrics.beat)
-        models = ModelCache(settings.device, settings.models, timed=self._metrics.loading)
-        work = ShardWork(storage, board, models, DatasetCache(settings.datasets))
+        datasets = DatasetCache(settings.datasets)
+        models = ModelCache(
+            settings.device, settings.models, timed=self._metrics.loading, images=datasets.select
+        )
+        work = ShardWork(storage, board, models, datasets)
         tasks = Tasks(
             storage, redis, board, dispatcher, work, self._pulse, self._metrics, settings.max_attempts
         )

@@ -58,7 +58,11 @@ def _offered(services: Services, caller: Caller, chosen: list[str]) -> list[dict
     recent = page_of_jobs(services, visible_job_ids(services, caller), OFFERED, wanted).jobs
     known = {view.id for view in recent}
     older = page_of_jobs(services, [each for each in chosen if each not in known], OFFERED, {}).jobs
-    return [{"job": view, "chosen": view.id in chosen} for view in (*older, *recent) if view.labelled]
+    return [
+        {"job": view, "chosen": view.id in chosen}
+        for view in (*older, *recent)
+        if view.labelled and not view.sweep
+    ]
 
 
 def _compared(services: Services, chosen: list[str], *, force: bool) -> RunComparison:

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from api.certificate_filter import CertificateFilter
 from api.dashboard.rendering import respond
+from api.dashboard.sweep_page import sweep_page, sweep_title
 from api.services import Provided, Services
 from api.views import job_view
 from certd.reports.guarantees import about_each_image
@@ -48,12 +49,15 @@ def job_page(
     """Show a job: progress, the pA distribution first, then the rest, then every image."""
     job = services.storage.read(job_id)
     view = job_view(services, job)
+    if job.sweep is not None:
+        return sweep_page(request, services, job, job.sweep, view, _timeline(services, view))
     images = services.finished.read(job_id)
     return respond(
         request,
         "job_page",
         job=view,
         mixing=job.certification.mixing,
+        marks=job.marks,
         sweepable=job.certification.smooths_then_mixes and job.inputs.labelled,
         title=title_of(view),
         timeline=_timeline(services, view),
@@ -68,6 +72,8 @@ def job_page(
 
 def title_of(view: JobView) -> str:
     """Return what a job is about."""
+    if view.sweep is not None:
+        return sweep_title(view)
     model = view.certification["model"].partition("@")[0]
     return f"{model} on {view.dataset or 'uploaded images'}"
 

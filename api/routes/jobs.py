@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from api.admission import rerun
 from api.auth import Authenticated, visible_job_ids
 from api.body import read_submission
-from api.preferences import entity_tag, matches, wait_seconds
+from api.preferences import matches, response_headers, wait_seconds
 from api.schemas import FinishedJob, JobPage, JobView
 from api.services import Provided, Services
 from api.views import job_view, page_of_jobs
@@ -23,8 +23,6 @@ from certd.jobs.job import JobStatus
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-POLL_SECONDS = 1
-LONGEST_POLL_SECONDS = 30
 LOOK_SECONDS = 0.01
 MAX_PAGE = 200
 
@@ -50,7 +48,7 @@ async def submit(request: Request, response: Response, services: Provided) -> An
         if await _ended(services, stored.job.id, wait):
             response.status_code = 200
     view = await run_in_threadpool(job_view, services, stored.job)
-    response.headers.update({**headers, **_headers(view), "Location": view.links["self"]})
+    response.headers.update({**headers, **response_headers(view), "Location": view.links["self"]})
     response.headers["Operation-Location"] = view.links["self"]
     if response.status_code == 200:
         return await run_in_threadpool(_with_certificates, services, view)
@@ -97,7 +95,7 @@ async def read_job(job_id: str, request: Request, response: Response, services: 
         response.headers["Preference-Applied"] = f"wait={wait}"
         await _ended(services, job_id, wait)
     view = await run_in_threadpool(lambda: job_view(services, services.storage.read(job_id)))
-    headers = _headers(view)
+    headers = response_headers(view)
     if matches(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
@@ -109,7 +107,7 @@ def cancel_job(job_id: str, response: Response, services: Provided) -> JobView:
     """Ask a job to stop; a second time changes nothing. What is finished stays, as does a job that ended."""
     cancel(services, job_id)
     view = job_view(services, services.storage.read(job_id))
-    response.headers.update(_headers(view))
+    response.headers.update(response_headers(view))
     return view
 
 
@@ -120,7 +118,7 @@ def rerun_job(job_id: str, response: Response, services: Provided, caller: Authe
     Each run holds at its own alpha; the better of two, chosen after looking at both, holds at the sum.
     """
     view = job_view(services, rerun(services, caller, job_id))
-    response.headers.update({**_headers(view), "Location": view.links["self"]})
+    response.headers.update({**response_headers(view), "Location": view.links["self"]})
     return view
 
 
@@ -161,15 +159,6 @@ async def _ended(services: Services, job_id: str, seconds: int) -> bool:
             return False
         await asyncio.sleep(pause)
         pause = min(0.5, 1.15 * pause)
-
-
-def _headers(view: JobView) -> dict[str, str]:
-    headers = {"ETag": entity_tag(view)}
-    if not view.status.terminal:
-        eta = view.progress.eta_seconds
-        pause = POLL_SECONDS if eta is None else min(LONGEST_POLL_SECONDS, max(POLL_SECONDS, round(eta / 10)))
-        headers["Retry-After"] = str(pause)
-    return headers
 
 
 def _with_certificates(services: Services, view: JobView) -> FinishedJob:

@@ -36,6 +36,7 @@ Weights = Annotated[
     Query(alias="weight", max_length=MOST_WEIGHTS, description="Of the smoothed model, in [0.5, 1]"),
 ]
 ImageId = Annotated[int, Path(ge=0, lt=1 << 64)]
+Run = Annotated[int | None, Query(ge=0, lt=1 << 31, description="Of a sweep: which run, by its number")]
 
 
 class PageWanted(CertificateFilter):
@@ -43,6 +44,7 @@ class PageWanted(CertificateFilter):
 
     format: FormName | None = Field(default=None, description="Else by Accept")
     page_size: int = Field(default=1000, ge=1, le=MAX_PAGE)
+    run: Run = None
     page_token: str | None = Field(
         default=None, pattern=r"^[0-9]{1,12}$", description="Goes on where a page ended"
     )
@@ -50,7 +52,7 @@ class PageWanted(CertificateFilter):
     @property
     def narrow(self) -> bool:
         """Return whether not all images are meant."""
-        return bool(self.model_fields_set - {"format"})
+        return bool(self.model_fields_set - {"format", "run"})
 
 
 @router.get(
@@ -75,8 +77,8 @@ def certificates(
             raise InvalidParameter(
                 f"Pages and conditions are for JSON; {form} is one file of all images.", pointer="/format"
             )
-        return FORMS[form].response(job_id, services.storage.read_run(job_id))
-    images = services.finished.read(job_id)
+        return FORMS[form].response(job_id, services.storage.read_run(job_id, wanted.run))
+    images = services.finished.read(job_id, wanted.run)
     first = int(wanted.page_token or 0)
     chosen = [(place, one) for place, one in images.placed if place >= first and wanted.wants(one)]
     page, rest = chosen[: wanted.page_size], chosen[wanted.page_size :]
@@ -90,9 +92,9 @@ def certificates(
 
 
 @router.get("/certificates/{image_id}")
-def certificate(job_id: str, image_id: ImageId, services: Provided) -> ImageView:
+def certificate(job_id: str, image_id: ImageId, services: Provided, run: Run = None) -> ImageView:
     """Return one image by its id: its counts, what they prove, and what more draws might."""
-    images = services.finished.read(job_id)
+    images = services.finished.read(job_id, run)
     found = images.find(image_id)
     if found is None:
         raise NotFound(f"Job {job_id} has no finished image with the id {image_id}.")
@@ -169,10 +171,10 @@ def _sweep(services: Services, job_id: str, at: list[float] | None) -> WeightSwe
 
 
 @router.get("/manifest")
-def manifest(job_id: str, services: Provided) -> Manifest:
+def manifest(job_id: str, services: Provided, run: Run = None) -> Manifest:
     """Return what is certified, with what, from which seed and in which arithmetic."""
-    run = services.storage.read_run(job_id)
-    if run is None:
+    found = services.storage.read_run(job_id, run)
+    if found is None:
         services.storage.read(job_id)
         raise Conflict("No image of this job is finished yet, so how it is executed is not settled.")
-    return run.manifest
+    return found.manifest

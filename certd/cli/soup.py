@@ -44,6 +44,19 @@ def parse_weights(text: str, units: int | None) -> tuple[tuple[int, ...], int]:
     return tuple(int(value if units else value * steps) for value in found), steps
 
 
+def parse_window(window: str) -> tuple[int, int | None]:
+    """Return the first position of START:STOP and the one after the last, None for the end.
+
+    Raises:
+        InvalidParameter: If it is no window.
+    """
+    first, _, last = window.partition(":")
+    try:
+        return int(first or 0), int(last) if last else None
+    except ValueError:
+        raise InvalidParameter(f"Say which images as START:STOP, such as 0:1000; got {window!r}.") from None
+
+
 def images_between(dataset: str, window: str) -> Dataset:
     """Return the images START:STOP of a data set, in memory.
 
@@ -52,11 +65,7 @@ def images_between(dataset: str, window: str) -> Dataset:
     """
     from certd.datasets import open_dataset
 
-    first, _, last = window.partition(":")
-    try:
-        start, stop = int(first or 0), int(last) if last else None
-    except ValueError:
-        raise InvalidParameter(f"Say which images as START:STOP, such as 0:1000; got {window!r}.") from None
+    start, stop = parse_window(window)
     whole: Dataset | LazyDataset = open_dataset(dataset, registry=load_settings().datasets)
     chosen = whole.select(start=start, stop=stop)
     return chosen if isinstance(chosen, Dataset) else next(iter(chosen.parts(max(1, len(chosen)))))

@@ -12,6 +12,7 @@ import typer
 from certd.cli import options, soup_work
 from certd.cli.display import progress_bar
 from certd.cli.interruption import interruptible
+from certd.cli.remote_sweep import fetch_sweep, sweep_remotely
 from certd.cli.soup import images_between
 from certd.errors import Conflict
 from certd.settings import load_settings
@@ -51,16 +52,34 @@ def sweep(
     dtype: options.DtypeName = "float32",
     compiled: Annotated[bool, typer.Option("--compiled", help="Compile each soup first.")] = False,
     batch: Annotated[int | None, typer.Option("--batch", help="Rows of one forward pass.")] = None,
+    server: options.Server = None,
 ) -> None:
-    """Certify every soup of a grid on the same images with the same noise; a stopped sweep goes on."""
+    """Certify every soup of a grid on the same images with the same noise; a stopped sweep goes on.
+
+    With --server it is one job there, and the folder holds its runs at the end.
+    """
     import torch
 
     from certd.models import find_model
-    from certd.models.soups import weight_grid
-    from certd.smoothing.soup_sweep import SoupSweep, SweepFolder, run_sweep
+    from certd.models.soup_grid import weight_grid
+    from certd.smoothing.soup_question import SoupSweep
+    from certd.smoothing.soup_sweep import SweepFolder, run_sweep
 
-    torch.set_num_threads(load_settings().threads)
     levels = options.parse_numbers("--sigma", sigmas) or ()
+    if server is not None:
+        request = {
+            "ingredients": ingredients, "units": units, "low": low, "high": high, "dataset": dataset,
+            "skip": skip, **soup_work.window_of(images), "sigmas": levels, "n": n, "n0": n0, "alpha": alpha,
+            "seed": seed, "dtype": dtype, "compiled": compiled, "batch_size": batch, "ensemble": ensemble,
+            "calibrate": soup_work.calibration_request(
+                calibrate, calibrate_images, calibrate_sigma, calibrate_batch
+            ),
+        }  # fmt: skip
+        given = {name: value for name, value in request.items() if value is not None}
+        sweep_remotely(server, given, SweepFolder(folder))
+        soup_work.print_report(soup_work.read_report(SweepFolder(folder), None))
+        return
+    torch.set_num_threads(load_settings().threads)
     chosen = images_between(dataset, images).select(skip=skip)
     calibration = soup_work.calibration_images(
         calibrate, calibrate_images, calibrate_sigma, levels, seed, calibrate_batch
@@ -96,10 +115,22 @@ def sweep(
 
 
 @app.command()
+def fetch(
+    folder: Folder,
+    job: Annotated[str, typer.Argument(help="Id of the sweep at the service.")],
+    server: Annotated[str, typer.Option("--server", help="URL of the service.")],
+) -> None:
+    """Fetch the runs of a sweep that a service has finished, to report on and certify from."""
+    fetch_sweep(server, job, soup_work.open_folder(folder))
+    soup_work.print_report(soup_work.read_report(soup_work.open_folder(folder), None))
+
+
+@app.command()
 def report(
     folder: Folder,
     threat: Threats = None,
     html: Annotated[Path | None, typer.Option(help="Write the page here; it needs no network.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many soups are called the best.")] = 10,
     as_json: options.AsJson = False,
 ) -> None:
     """Rank the soups of a finished sweep, and say how many images it takes to choose one."""
@@ -107,10 +138,10 @@ def report(
 
     found = soup_work.read_report(soup_work.open_folder(folder), threat)
     if html is not None:
-        html.write_text(soup_page(found))
+        html.write_text(soup_page(found, top))
         sys.stderr.write(f"wrote {html}\n")
     if as_json:
-        print(json.dumps(found.as_json(), indent=2))
+        print(json.dumps(found.as_json(top), indent=2))
     else:
         soup_work.print_report(found)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from certd.cli.soup import images_between, parse_weights
+from certd.cli.soup import images_between, parse_weights, parse_window
 from certd.errors import Conflict, InvalidParameter
 from certd.settings import load_settings
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from certd.models import BaseClassifier
     from certd.models.soup_family import CalibrationImages, SoupFamily
     from certd.reports.soup_report import SoupReport
-    from certd.smoothing.soup_sweep import SoupSweep, SweepFolder
+    from certd.smoothing.soup_question import SoupSweep
+    from certd.smoothing.soup_sweep import SweepFolder
 
 
 def open_folder(path: Path) -> SweepFolder:
@@ -49,6 +50,22 @@ def calibration_images(
     return CalibrationImages(images_between(dataset, window), noise, seed, batch_size)
 
 
+def window_of(window: str) -> dict[str, int]:
+    """Return START:STOP under the names of a service."""
+    start, stop = parse_window(window)
+    return {"start": start} if stop is None else {"start": start, "stop": stop}
+
+
+def calibration_request(
+    dataset: str | None, window: str, sigma: float | None, batch_size: int
+) -> dict[str, Any] | None:
+    """Return the calibration that was asked for under the names of a service, if any."""
+    if dataset is None:
+        return None
+    asked = {"dataset": dataset, **window_of(window), "sigma": sigma, "batch_size": batch_size}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
 def family_of(ingredients: Sequence[str], calibration: CalibrationImages | None) -> SoupFamily:
     """Return the soups of some registered models."""
     from certd.models import load_model
@@ -62,21 +79,15 @@ def read_report(folder: SweepFolder, threats: Sequence[str] | None) -> SoupRepor
     """Return the report of the members that are finished.
 
     Raises:
-        InvalidParameter: If none is.
+        Conflict: If none is.
     """
-    from certd.reports.soup_report import Threat, soup_report
+    from certd.reports.sweep_report import report_of_sweep
 
     sweep = folder.question()
-    rows = []
     for member in sweep.members:
         if why := folder.refused(member):
             sys.stderr.write(f"{sweep.name(member)}: {why}\n")
-        runs = {sigma: run for sigma in sweep.sigmas if (run := folder.read(member, sigma)) is not None}
-        if len(runs) == len(sweep.sigmas):
-            weights = sweep.grid[member] if isinstance(member, int) else None
-            rows.append((sweep.name(member), weights, runs))
-    chosen = [Threat.parse(text) for text in threats or ()]
-    return soup_report(rows, sweep.units, sweep.ingredients, chosen)
+    return report_of_sweep(sweep, folder.read, threats or ())
 
 
 def print_report(report: SoupReport) -> None:

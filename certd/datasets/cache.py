@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from certd.datasets.dataset import Dataset
 from certd.datasets.registry import load_dataset
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from certd.datasets.dataset import Dataset
     from certd.datasets.lazy import LazyDataset
 
 
@@ -34,3 +35,8 @@ class DatasetCache:
                 self._dataset = load_dataset(name, registry=self._registry)
                 self._name = name
             return self._dataset
+
+    def select(self, name: str, image_ids: Sequence[int]) -> Dataset:
+        """Return the images of some ids, in memory and in this order."""
+        chosen = self.get(name).select(indices=image_ids)
+        return chosen if isinstance(chosen, Dataset) else next(iter(chosen.parts(max(1, len(chosen)))))

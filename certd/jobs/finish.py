@@ -6,14 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from certd.jobs.job import JobOutcome, JobStatus, Spent, utc_now
-from certd.jobs.progress import ShardProgress
 
 if TYPE_CHECKING:
     from certd.errors import CertdError
     from certd.jobs.job import Job
     from certd.jobs.progress import ProgressBoard
     from certd.jobs.storage import JobStorage
-    from certd.smoothing.run import Run
 
 
 class Finisher:
@@ -34,10 +32,7 @@ class Finisher:
         """End ``job`` once every shard lies in its folder; return whether this call did."""
         if len(self._storage.finished_shards(job.id)) < len(job.shards) or self._has_ended(job.id):
             return False
-        run = self._storage.read_run(job.id)
-        if run is None or not run.complete:
-            return False
-        return self._end(job.id, JobStatus.SUCCEEDED, run)
+        return self._end(job.id, JobStatus.SUCCEEDED)
 
     def end_if_canceled(self, job: Job, busy: set[int]) -> bool:
         """End ``job`` once it was asked to stop and no worker is at any of its shards; finished ones stay.
@@ -53,7 +48,7 @@ class Finisher:
             return False
         if self.end_if_complete(job):
             return True
-        return self._end(job.id, JobStatus.CANCELED, self._storage.read_run(job.id))
+        return self._end(job.id, JobStatus.CANCELED)
 
     def fail(self, job_id: str, error: CertdError, **evidence: Any) -> bool:
         """End a job with the error that stopped it; return whether this call did. Finished shards stay."""
@@ -64,30 +59,24 @@ class Finisher:
             **error.details,
             **evidence,
         }
-        return self._end(job_id, JobStatus.FAILED, self._storage.read_run(job_id), problem)
+        return self._end(job_id, JobStatus.FAILED, problem)
 
     def _has_ended(self, job_id: str) -> bool:
         return self._storage.read_outcome(job_id) is not None
 
-    def _end(
-        self, job_id: str, status: JobStatus, run: Run | None, problem: dict[str, Any] | None = None
-    ) -> bool:
-        outcome = JobOutcome(
-            status=status, finished_at=utc_now(), error=problem, spent=self._spent(job_id, run)
-        )
+    def _end(self, job_id: str, status: JobStatus, problem: dict[str, Any] | None = None) -> bool:
+        outcome = JobOutcome(status=status, finished_at=utc_now(), error=problem, spent=self._spent(job_id))
         first = self._storage.write_outcome(job_id, outcome)
         self._board.forget(job_id)
         return first
 
-    def _spent(self, job_id: str, run: Run | None) -> Spent:
-        began = self._board.started_at(job_id)
-        seconds = None if began is None else max(0.0, time.time() - began)
-        if run is None:
-            return Spent(seconds=seconds)
-        done = ShardProgress.of(run)
+    def _spent(self, job_id: str) -> Spent:
+        """Sum what the finished shards say, each read from its file: nothing is counted twice."""
+        job, began = self._storage.read(job_id), self._board.started_at(job_id)
+        done = [self._storage.shard_progress(job, index) for index in self._storage.finished_shards(job_id)]
         return Spent(
-            images_done=done.images_done,
-            images_abstained=done.images_abstained,
-            draws_done=done.draws_done,
-            seconds=seconds,
+            images_done=sum(each.images_done for each in done),
+            images_abstained=sum(each.images_abstained for each in done),
+            draws_done=sum(each.draws_done for each in done),
+            seconds=None if began is None else max(0.0, time.time() - began),
         )

@@ -75,33 +75,39 @@ class FinishedRuns:
 
     def __init__(self, storage: JobStorage) -> None:
         self._storage = storage
-        self._kept: OrderedDict[str, FinishedImages] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int], FinishedImages] = OrderedDict()
         self._lock = threading.Lock()
 
-    def read(self, job_id: str) -> FinishedImages:
+    def read(self, job_id: str, number: int | None = None) -> FinishedImages:
         """Return what is finished of a job.
 
+        Args:
+            job_id: The job.
+            number: Which run of a sweep.
+
         Raises:
+            InvalidParameter: If the job is a sweep and no run of it is named.
             NotFound: If there never was such a job.
             Gone: If it was deleted.
         """
-        job = self._storage.read(job_id)
-        finished = self._storage.finished_shards(job_id)
+        shards = self._storage.run_shards(job_id, number)
+        finished = self._storage.certified_shards(job_id) & {shard.index for shard in shards}
+        name = (job_id, number or 0)
         with self._lock:
-            known = self._kept.get(job_id)
+            known = self._kept.get(name)
         if known is None or known.parts.keys() != finished:
             before = {} if known is None else known.parts
             parts = {
                 index: before[index] if index in before else self._storage.read_shard(job_id, index)
                 for index in finished
             }
-            known = FinishedImages(parts, {shard.index: shard.start for shard in job.shards})
-        self._keep(job_id, known)
+            known = FinishedImages(parts, {shard.index: shard.start for shard in shards})
+        self._keep(name, known)
         return known
 
-    def _keep(self, job_id: str, images: FinishedImages) -> None:
+    def _keep(self, name: tuple[str, int], images: FinishedImages) -> None:
         with self._lock:
-            self._kept[job_id] = images
-            self._kept.move_to_end(job_id)
+            self._kept[name] = images
+            self._kept.move_to_end(name)
             while len(self._kept) > 1 and sum(map(len, self._kept.values())) > REMEMBERED_IMAGES:
                 self._kept.popitem(last=False)

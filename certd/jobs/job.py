@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from certd.errors import Conflict
 from certd.jobs.shards import Shard
+from certd.jobs.sweep import Sweep
+from certd.models.recipe import Recipe
 from certd.smoothing.request import Certification
 
 ID_PATTERN = r"^job_[0-9a-z]{26}$"
@@ -70,7 +72,11 @@ class JobInputs(BaseModel):
 
 
 class Job(BaseModel):
-    """A job as it was asked for; written once, never changed."""
+    """A job as it was asked for; written once, never changed.
+
+    A sweep is one job of many runs. Its ``certification`` is that of all its runs but for model and sigma:
+    the model is the sweep itself, by its digest, and sigma the first one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -83,11 +89,29 @@ class Job(BaseModel):
     owner: str | None = Field(default=None, description="Whose keys see it; None where there were no keys")
     request_id: str | None = Field(default=None, description="The request that made it, as logs name it")
     tags: tuple[str, ...] = Field(default=(), description="Words of the sender's, to find it by")
+    sweep: Sweep | None = Field(default=None, description="Where the job sweeps over soups: which")
+    recipe: Recipe | None = Field(default=None, description="Of what a model is made that is not registered")
+    marks: tuple[str, ...] = Field(default=(), description="What spoils the run, as its manifest says")
 
     @property
     def max_draws(self) -> int:
         """Return the most draws the job can cost."""
-        return self.inputs.num_images * self.certification.procedure.max_draws
+        return self.images_total * self.certification.procedure.max_draws
+
+    @property
+    def num_runs(self) -> int:
+        """Return how many runs the job makes: one, but for a sweep."""
+        return 1 if self.sweep is None else self.sweep.num_runs
+
+    @property
+    def images_total(self) -> int:
+        """Return how many certificates the job makes: one an image and run."""
+        return self.inputs.num_images * self.num_runs
+
+    @property
+    def timed_model(self) -> str:
+        """Return whose measured speed tells how long the job takes; soups are as fast as an ingredient."""
+        return self.certification.model if self.sweep is None else self.sweep.question.ingredients[0]
 
 
 class Spent(BaseModel):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from certd.errors import Gone, NotFound
 from certd.jobs import keys
 from certd.jobs.finish import Finisher
-from certd.jobs.progress import ShardProgress
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -71,5 +70,5 @@ class Reconciler:
             if index not in known or known[index].images_done < len(job.shards[index])
         ]
         for index in missing:
-            self._board.report(job.id, index, ShardProgress.of(self._storage.read_shard(job.id, index)))
+            self._board.report(job.id, index, self._storage.shard_progress(job, index))
         return len(missing)

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, cast
 
 from certd.errors import Conflict, NotFound
+from certd.jobs.sweep_rendering import report_of_job, sweep_content
 from certd.reports import results_of
 from certd.reports.figures import gallery
 from certd.reports.figures.forms import render_figure
@@ -48,13 +49,20 @@ def render(storage: JobStorage, job_id: str, name: str) -> bytes:
         return stored
     # The outcome is read first: what is finished after it must not be missing from a report that is kept.
     ended = storage.read_outcome(job_id) is not None
-    run = storage.read_run(job_id)
-    if run is None:
-        raise Conflict(f"No image of {job_id} is finished yet; ask again when its progress says so.")
-    content = _content(run, name)
+    content = _rendered(storage, job_id, name)
     if ended:
         storage.write_report(job_id, name, content)
     return content
+
+
+def _rendered(storage: JobStorage, job_id: str, name: str) -> bytes:
+    job = storage.read(job_id)
+    if job.sweep is not None:
+        return sweep_content(report_of_job(storage, job, job.sweep), job.sweep, name)
+    run = storage.read_run(job_id)
+    if run is None:
+        raise Conflict(f"No image of {job_id} is finished yet; ask again when its progress says so.")
+    return _content(run, name)
 
 
 def _report(run: Run) -> bytes:

@@ -9,13 +9,21 @@ UNMEASURED_DRAWS_PER_SECOND = 50_000.0
 
 
 class Shard(BaseModel):
-    """The images ``[start, stop)`` of a job, certified and written as one file."""
+    """The images ``[start, stop)`` of one run of a job, certified and written as one file.
+
+    Attributes:
+        index: Its number in the job.
+        start: The first of its images.
+        stop: One past the last of them.
+        run: Which run of the job; a job makes one, but a sweep makes one a soup and noise level.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     index: int
     start: int
     stop: int
+    run: int = 0
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -43,3 +51,12 @@ def cut(
     count = -(-num_images // size)
     edges = [index * num_images // count for index in range(count + 1)]
     return tuple(Shard(index=i, start=edges[i], stop=edges[i + 1]) for i in range(count))
+
+
+def cut_runs(num_runs: int, run: tuple[Shard, ...]) -> tuple[Shard, ...]:
+    """Return the shards of several runs of the same images, each cut as ``run`` is, one run after another."""
+    return tuple(
+        Shard(index=number * len(run) + part.index, start=part.start, stop=part.stop, run=number)
+        for number in range(num_runs)
+        for part in run
+    )

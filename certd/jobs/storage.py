@@ -11,9 +11,11 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from certd.errors import Gone, NotFound
+from certd.errors import Gone, InvalidParameter, NotFound
+from certd.jobs.begun import Begun
 from certd.jobs.inputs import Inputs, read_image, read_inputs, write_inputs
 from certd.jobs.job import ID_PATTERN, Job, JobOutcome
+from certd.jobs.progress import ShardProgress
 from certd.models.runtime.arithmetic import Execution
 from certd.smoothing.checkpoint import decode_records, encode_records
 from certd.smoothing.run import Run, read_run, write_run
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from certd.jobs.shards import Shard
     from certd.smoothing.draws import Record
     from certd.storage import Store
 
 JOBS, UNFINISHED, PROMISES = "jobs", "unfinished", "promises"
-GONE = ".gone-"
+GONE, CERTIFIED = ".gone-", ".parquet"
 REMEMBERED = 256
 """Jobs kept in memory; one of ten thousand images is about a megabyte."""
 STORING_SECONDS = 3600.0
@@ -42,6 +45,8 @@ class JobStorage:
 
         jobs/<job id>/job.json, inputs.npz, shards/00017.parquet, checkpoints/00018.json, execution.json,
         state.json, report/report.json, cancel
+        jobs/<job id>/shards/00019.refused       of a sweep, a shard of a soup that is no network
+        jobs/<job id>/begun/00002.json           of a sweep, which classifier a run certifies
         jobs/.gone-<job id>                      a job that was deleted
         unfinished/<job id>                      a job that may have no state.json yet
         promises/<digest of an idempotency key>
@@ -161,28 +166,84 @@ class JobStorage:
         with self._store.writing(self._shard(job_id, index)) as stream:
             write_run(stream, run)
 
+    def refuse_shard(self, job_id: str, index: int, why: str) -> None:
+        """Note that a shard has no certificates and never will, since its soup is no network."""
+        self._store.write(self._refusal(job_id, index), why.encode())
+
+    def read_refusal(self, job_id: str, index: int) -> str | None:
+        """Return why a shard has no certificates; None if it has some, or is not finished."""
+        found = self._read_if_there(self._refusal(job_id, index))
+        return None if found is None else found.decode()
+
     def finished_shards(self, job_id: str) -> set[int]:
-        """Return the indices of the shards whose certificates lie in the folder."""
+        """Return the indices of the shards whose certificates, or refusals, lie in the folder."""
         names = self._store.children(f"{self._folder(job_id)}/shards")
-        return {int(name.removesuffix(".parquet")) for name in names}
+        return {int(name.partition(".")[0]) for name in names}
 
     def has_shard(self, job_id: str, index: int) -> bool:
-        """Return whether one shard's certificates lie in the folder."""
-        return self._store.exists(self._shard(job_id, index))
+        """Return whether one shard's certificates, or its refusal, lie in the folder."""
+        return self._store.exists(self._shard(job_id, index)) or self._store.exists(
+            self._refusal(job_id, index)
+        )
+
+    def shard_progress(self, job: Job, index: int) -> ShardProgress:
+        """Return how far a finished shard is: all of it, also where its soup was refused."""
+        if job.sweep is not None and self.read_refusal(job.id, index) is not None:
+            return ShardProgress(len(job.shards[index]), 0, 0)
+        return ShardProgress.of(self.read_shard(job.id, index))
 
     def read_shard(self, job_id: str, index: int) -> Run:
         """Return what one finished shard certified."""
         with self._store.open(self._shard(job_id, index)) as stream:
             return read_run(stream)
 
-    def read_run(self, job_id: str) -> Run | None:
-        """Return the certificates of all finished shards in the job's order; None before the first."""
-        parts = [self.read_shard(job_id, index) for index in sorted(self.finished_shards(job_id))]
+    def run_shards(self, job_id: str, number: int | None = None) -> tuple[Shard, ...]:
+        """Return the shards of one run of a job, in the order of the images.
+
+        Args:
+            job_id: The job.
+            number: Which run of a sweep; None for a job that makes one.
+
+        Raises:
+            InvalidParameter: If a sweep is asked for without a number, or for one that it has not: what it
+                has proved is of many classifiers, and no reader may take it for one.
+        """
+        job = self.read(job_id)
+        if job.sweep is None and not number:
+            return job.shards
+        if number is None or not 0 <= number < job.num_runs:
+            what = "is a sweep of" if job.sweep else "has"
+            raise InvalidParameter(
+                f"Job {job_id} {what} {job.num_runs:,} run{'s' if job.num_runs > 1 else ''}; name one by its "
+                f"number, run=0 to {job.num_runs - 1}.",
+                pointer="/run",
+            )
+        size = len(job.shards) // job.num_runs
+        return job.shards[number * size : (number + 1) * size]
+
+    def read_run(self, job_id: str, number: int | None = None) -> Run | None:
+        """Return the certificates of all finished shards in the job's order; None before the first.
+
+        Args:
+            job_id: The job.
+            number: Which run of a sweep.
+
+        Raises:
+            InvalidParameter: As :meth:`run_shards` does.
+        """
+        finished = self.certified_shards(job_id)
+        wanted = [shard.index for shard in self.run_shards(job_id, number) if shard.index in finished]
+        parts = [self.read_shard(job_id, index) for index in wanted]
         if not parts:
             return None
         return Run(
             parts[0].manifest, tuple(certificate for part in parts for certificate in part.certificates)
         )
+
+    def certified_shards(self, job_id: str) -> set[int]:
+        """Return the indices of the shards whose certificates lie in the folder."""
+        names = self._store.children(f"{self._folder(job_id)}/shards")
+        return {int(name.removesuffix(CERTIFIED)) for name in names if name.endswith(CERTIFIED)}
 
     def write_checkpoint(self, job_id: str, index: int, records: Sequence[Record]) -> None:
         """Store how far a shard's images are, for the next attempt to go on from."""
@@ -207,6 +268,17 @@ class JobStorage:
         name = f"{self._folder(job_id)}/execution.json"
         self._store.create(name, execution.model_dump_json(indent=2).encode())
         return Execution.model_validate_json(self._store.read(name))
+
+    def begin_run(self, job_id: str, number: int, begun: Begun) -> Begun:
+        """Let the first worker at a run of a sweep say which classifier it is, and return what it said."""
+        name = f"{self._folder(job_id)}/begun/{number:05d}.json"
+        self._store.create(name, begun.model_dump_json(indent=2).encode())
+        return Begun.model_validate_json(self._store.read(name))
+
+    def read_begun(self, job_id: str, number: int) -> Begun | None:
+        """Return which classifier a run of a sweep certifies, or None while no worker has begun it."""
+        found = self._read_if_there(f"{self._folder(job_id)}/begun/{number:05d}.json")
+        return None if found is None else Begun.model_validate_json(found)
 
     def write_outcome(self, job_id: str, outcome: JobOutcome) -> bool:
         """Store the terminal state, unless there is one already.
@@ -277,4 +349,7 @@ class JobStorage:
         return f"{self._folder(job_id)}/checkpoints/{index:05d}.json"
 
     def _shard(self, job_id: str, index: int) -> str:
-        return f"{self._folder(job_id)}/shards/{index:05d}.parquet"
+        return f"{self._folder(job_id)}/shards/{index:05d}{CERTIFIED}"
+
+    def _refusal(self, job_id: str, index: int) -> str:
+        return f"{self._folder(job_id)}/shards/{index:05d}.refused"

@@ -15,14 +15,12 @@ from certd.models.base_classifier import BaseClassifier
 from certd.models.loaders.safetensors import read_safetensors
 from certd.models.soup_calibration import estimate_statistics
 from certd.models.soup_loading import average
-from certd.models.soup_specification import Soup
+from certd.models.soup_specification import ENSEMBLE, Soup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from certd.datasets import Dataset
-
-ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True, slots=True)

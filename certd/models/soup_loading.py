@@ -8,13 +8,13 @@ from pydantic import ValidationError
 
 from certd.errors import InvalidParameter, ModelError
 from certd.models.base_classifier import BaseClassifier
+from certd.models.ingredients import require_ingredients
 from certd.models.loaders.weights_file import read_weights
 from certd.models.networks import read_state
 from certd.models.normalized import Normalized
 from certd.models.registry import find_model
 from certd.models.soup_specification import Calibration, Soup, SoupSpecification
 from certd.models.soups import require_variances, soup
-from certd.models.specification import ModelSpecification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,11 +48,8 @@ def draft_soup(  # noqa: PLR0913 - a soup, and where its parts and its statistic
         InvalidParameter: If the ingredients are not alike, or the weights are not one in all.
         NotFound: If an ingredient does not exist.
     """
-    if not ingredients:
-        raise InvalidParameter("A soup needs at least one ingredient.")
     parts = [find_model(each, registry=registry) for each in ingredients]
-    for part in parts:
-        _require_ingredient(part, parts[0])
+    require_ingredients(parts)
     try:
         made = Soup(
             ingredients=tuple(part.reference for part in parts),
@@ -149,16 +146,3 @@ def _replace(state: dict[str, torch.Tensor], statistics: dict[str, torch.Tensor]
         if known is None or known.shape != values.shape or known.dtype != values.dtype:
             raise ModelError(f"The statistics hold {name}, which this soup has not; estimate them anew.")
         state[name] = values.to(known.device)
-
-
-def _require_ingredient(part: object, first: object) -> None:
-    if not isinstance(part, ModelSpecification) or not isinstance(first, ModelSpecification):
-        name = getattr(part, "name", "An ingredient")
-        raise InvalidParameter(f"{name} is made of others itself; a soup takes models that have weights.")
-    alike = ("architecture", "input_shape", "num_classes", "mean", "std")
-    for member in alike:
-        ours, theirs = getattr(part, member), getattr(first, member)
-        if ours != theirs:
-            raise InvalidParameter(
-                f"{part.name} and {first.name} cannot be averaged: {member} is {ours} and {theirs}."
-            )

@@ -11,6 +11,7 @@ from certd.models.mixing import Reference
 from certd.models.specification import Sha256, Size
 
 SOUP: Literal["soup"] = "soup"
+ENSEMBLE: Literal["ensemble"] = "ensemble"
 MOST_INGREDIENTS = 16
 MOST_UNITS = 10_000
 

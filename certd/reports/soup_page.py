@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING
 from certd.reports.figures.soups import line_figure, selection_table, soup_table
 from certd.reports.printed import conditions
 from certd.reports.rendering import render_page
-from certd.reports.soup_report import WINNERS_CURSE
+from certd.reports.soup_report import TOP, WINNERS_CURSE
 
 if TYPE_CHECKING:
     from certd.reports.soup_report import SoupReport
 
-HEAT_ROWS = 10
 CELL = 88.0
 
 
-def soup_page(report: SoupReport) -> str:
-    """Return a sweep as a page: figures, what the best are made of, all soups, what choosing costs."""
+def soup_page(report: SoupReport, top: int = TOP) -> str:
+    """Return a sweep as a page: figures, what the best are made of, all soups, what choosing costs.
+
+    Args:
+        report: The sweep.
+        top: How many soups are taken apart into what they are made of.
+    """
     figure = line_figure(report)
     return render_page(
         "soups.html.j2",
@@ -26,17 +30,17 @@ def soup_page(report: SoupReport) -> str:
         warning=WINNERS_CURSE,
         threats=[threat.title for threat in report.threats],
         figures=() if figure is None else (figure,),
-        ternary=_ternary(report),
-        heat=_heat(report),
+        ternary=ternary_of(report),
+        heat=heat_of(report, top),
         ingredients=report.ingredients,
         table=soup_table(report),
         selection=selection_table(report),
     )
 
 
-def _heat(report: SoupReport) -> list[tuple[str, list[tuple[str, int, bool]]]]:
+def heat_of(report: SoupReport, top: int = TOP) -> list[tuple[str, list[tuple[str, int, bool]]]]:
     """Return the best soups with their weights: the words, how strong the shade is in percent, the sign."""
-    best = report.best(HEAT_ROWS)
+    best = report.best(top)
     most = max((abs(weight) for row in best for weight in row.weights or ()), default=1) or 1
     return [
         (f"{100 * report.score(row)[0]:.1f} %",
@@ -46,7 +50,7 @@ def _heat(report: SoupReport) -> list[tuple[str, list[tuple[str, int, bool]]]]:
     ]  # fmt: skip
 
 
-def _ternary(report: SoupReport) -> list[tuple[float, float, str, int, str]]:
+def ternary_of(report: SoupReport) -> list[tuple[float, float, str, int, str]]:
     """Return a dot a soup of three models: place, share in words, shade in percent, weights; else nothing."""
     soups = [row for row in report.rows if row.weights is not None]
     if len(report.ingredients) != 3 or not soups:

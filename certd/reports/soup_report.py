@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from certd.errors import InvalidParameter
+from certd.errors import Conflict, InvalidParameter
 from certd.reports.radius import average_certified_radius
 from certd.reports.results import results_of
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ThreatNorm = Literal["l1", "l2", "linf"]
 SIZES, REPEATS, MOST_HELD_OUT = (10, 30, 100, 300, 500), 50, 500
+TOP = 10
+"""Soups that are called the best."""
 WINNERS_CURSE = (
     "The best of many soups looks better on the images that chose it than it is. Certify the chosen one on "
     "other images with fresh noise, and report that."
@@ -118,7 +120,7 @@ class SoupReport:
         """Return the share that withstands every threat, then the mean ACR, which breaks ties."""
         return float(self.union(row).mean()), float(np.mean([_acr(each) for each in row.results.values()]))
 
-    def best(self, k: int = 10) -> list[SoupRow]:
+    def best(self, k: int = TOP) -> list[SoupRow]:
         """Return the k best soups, best first; the ensemble is none."""
         soups = [row for row in self.rows if row.weights is not None]
         return sorted(soups, key=self.score, reverse=True)[:k]
@@ -144,15 +146,15 @@ class SoupReport:
             if len(held) and size <= len(pool)
         ]
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the numbers under keys that do not change."""
+    def as_json(self, top: int = TOP) -> dict[str, Any]:
+        """Return the numbers under keys that do not change, with the names of the ``top`` best soups."""
         return {
             "ingredients": list(self.ingredients),
             "units": self.units,
             "threats": [threat.title for threat in self.threats],
             "images": len(next(iter(self.rows[0].results.values()))),
             "soups": [self._row(row) for row in self.rows],
-            "best": [row.name for row in self.best()],
+            "best": [row.name for row in self.best(top)],
             "selection": self.selection(),
             "warning": WINNERS_CURSE,
         }
@@ -182,6 +184,7 @@ def soup_report(
         threats: Against which soups are ranked; by default the image itself under each noise level.
 
     Raises:
+        Conflict: If there is no run.
         InvalidParameter: If the runs are not comparable, or a threat asks for a noise level that was not run.
     """
     _require_common(rows)
@@ -206,7 +209,7 @@ def soup_report(
 def _require_common(rows: Sequence[tuple[str, tuple[int, ...] | None, Mapping[float, Run]]]) -> None:
     """Refuse runs of other images, other noise or another norm: their differences would not be the soups'."""
     if not rows:
-        raise InvalidParameter("No soup of this sweep is finished yet.")
+        raise Conflict("No soup of this sweep is finished yet; ask again when its progress says so.")
     seen = set()
     for _, _, runs in rows:
         for run in runs.values():

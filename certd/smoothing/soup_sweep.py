@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import TYPE_CHECKING
 
 from certd.errors import Conflict, InvalidParameter, UnreadableInput
-from certd.models.mixing import Reference
-from certd.models.soup_family import ENSEMBLE
 from certd.models.soups import NegativeVariance
 from certd.smoothing.certifier import Certifier
-from certd.smoothing.request import parse_request
 from certd.smoothing.run import Run, read_run, write_run
 from certd.smoothing.settling import settle
+from certd.smoothing.soup_choice import require_no_calibration
+from certd.smoothing.soup_question import SoupSweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,57 +21,7 @@ if TYPE_CHECKING:
     from certd.models import BaseClassifier
     from certd.models.soup_family import SoupFamily
 
-MOST_SOUPS = 2_000
 QUESTION = "sweep.json"
-
-
-class SoupSweep(BaseModel):
-    """The question of a sweep, whole; two equal ones give equal counts.
-
-    Attributes:
-        ingredients: Pinned references.
-        units: Steps of one whole.
-        grid: Weights of each soup in steps, in the order of their numbers.
-        dataset: Name of the data set.
-        image_ids: Its images that are certified, in order.
-        sigmas: Noise levels; each soup is certified under each.
-        seed: Of the noise, one for all soups: the same image sees the same noise in every soup, so soups
-            differ by their weights alone, and equal soups get equal counts.
-        options: Plan, budget and arithmetic, under the names of a certification request.
-        calibration: Data set, images, noise and batch of estimated statistics; None averages them.
-        ensemble: Whether the ensemble of the ingredients is certified beside them.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    ingredients: tuple[Reference, ...]
-    units: Annotated[int, Field(ge=1)]
-    grid: tuple[tuple[int, ...], ...] = Field(min_length=1, max_length=MOST_SOUPS)
-    dataset: str
-    image_ids: tuple[int, ...] = Field(min_length=1)
-    sigmas: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1)
-    seed: int
-    options: dict[str, Any]
-    calibration: dict[str, Any] | None = None
-    ensemble: bool = False
-
-    @model_validator(mode="after")
-    def _nothing_twice(self) -> Self:
-        if len(set(self.grid)) != len(self.grid) or len(set(self.sigmas)) != len(self.sigmas):
-            raise ValueError("a soup and a noise level stand once in a sweep")
-        return self
-
-    @property
-    def members(self) -> tuple[int | Literal["ensemble"], ...]:
-        """Return the numbers of the soups, then the ensemble if it takes part."""
-        return (*range(len(self.grid)), *((ENSEMBLE,) if self.ensemble else ()))
-
-    def name(self, member: int | str) -> str:
-        """Return what a member is called: its weights, such as ``soup-m0.4-1.4``, m for minus."""
-        if isinstance(member, str):
-            return member
-        weights = (f"{weight / self.units:g}".replace("-", "m") for weight in self.grid[member])
-        return f"soup-{'-'.join(weights)}"
 
 
 class SweepFolder:
@@ -188,22 +135,6 @@ def run_sweep(
                 on_images(len(images))
 
 
-def require_no_calibration(sweep: SoupSweep, images: Dataset) -> None:
-    """Refuse to certify images on which statistics were estimated: the network was fitted to them.
-
-    Raises:
-        InvalidParameter: If one of them is among ``images``.
-    """
-    told = sweep.calibration
-    if told is None or told["dataset"] != images.name:
-        return
-    shared = set(told["image_ids"]) & {int(each) for each in images.image_ids}
-    if shared:
-        raise InvalidParameter(
-            f"{len(shared)} images were used for calibration, such as {min(shared)}; certify others."
-        )
-
-
 def _member(sweep: SoupSweep, family: SoupFamily, member: int | str) -> BaseClassifier:
     if isinstance(member, str):
         return family.ensemble()
@@ -211,8 +142,7 @@ def _member(sweep: SoupSweep, family: SoupFamily, member: int | str) -> BaseClas
 
 
 def _certify(sweep: SoupSweep, classifier: BaseClassifier, sigma: float, images: Dataset) -> Run:
-    asked = {**sweep.options, "model": classifier.name, "sigma": sigma, "seed": sweep.seed}
-    certification = parse_request(asked).resolve(classifier.reference, labelled=True)
+    certification = sweep.certification(classifier.reference, sigma)
     certifier = Certifier(classifier, settle(classifier, certification, len(images)))
     made = certifier.certify(images.images, images.image_ids, images.labels)
     return Run(certifier.manifest(sweep.dataset, images.image_ids), tuple(made))

@@ -319,3 +319,28 @@ def test_a_key_is_not_in_redis(house: House) -> None:
         if redis.type(name) == "string":
             assert secret not in str(redis.get(name))
     assert secret not in json.dumps([path.read_text() for path in house.settings.data_dir.glob("**/*.json")])
+
+
+def test_a_sweep_is_charged_whole_when_it_is_submitted(tmp_path: Path, valkey_url: str) -> None:
+    """Images times soups times noise levels times draws, at once: a sweep that does not fit leaves no job."""
+    house = House(tmp_path, valkey_url, max_draws_per_day=10_000)
+    house.forget_quotas()
+    header = house.header("alice")
+    sweep = {"ingredients": ["digits-cnn"], "dataset": "digits", "limit": 5, "n": 90, "n0": 10}
+    with house.http:
+        # One soup and the ensemble under two noise levels: 2 x 2 x 5 x 100 = 2000 draws.
+        first = house.http.post("/v1/sweeps", json={**sweep, "sigmas": [0.25, 0.5]}, headers=header)
+        assert first.status_code == 202, first.text
+        assert first.json()["progress"]["draws_expected"] == 2000
+        # 2 x 8 x 5 x 101 = 8080, of which 8000 are left.
+        over = {**sweep, "n": 91, "sigmas": [0.1 * k for k in range(1, 9)]}
+        refused = house.http.post("/v1/sweeps", json=over, headers=header)
+        assert refused.status_code == 429, refused.text
+        assert refused.json()["draws_used"] == 2000
+        assert refused.json()["draws_asked"] == 8080
+        for name in house.services.redis.scan_iter("certd:quota:*"):
+            house.services.redis.delete(name)
+        # What is forgotten is summed again from the folders, whole sweeps included.
+        assert house.http.post("/v1/sweeps", json=over, headers=header).status_code == 429
+        assert len(house.http.get("/v1/jobs", headers=header).json()["jobs"]) == 1
+    house.forget_quotas()

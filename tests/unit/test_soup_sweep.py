@@ -20,7 +20,8 @@ from certd.reports.soup_page import soup_page
 from certd.reports.soup_report import SoupReport, Threat, soup_report
 from certd.smoothing.draws import Phase
 from certd.smoothing.soup_final import certify_chosen
-from certd.smoothing.soup_sweep import SoupSweep, SweepFolder, run_sweep
+from certd.smoothing.soup_question import SoupSweep
+from certd.smoothing.soup_sweep import SweepFolder, run_sweep
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from certd.errors import InvalidParameter
-from certd.models.soups import reestimate_batch_norm, require_variances, soup, weight_grid
+from certd.models.soup_grid import weight_grid
+from certd.models.soups import reestimate_batch_norm, require_variances, soup
 
 
 def _network(seed: int) -> nn.Sequential:

@@ -1,0 +1,275 @@
+"""A sweep over soups is one job: sharded by soup and image, the same whoever is killed, ranked, certified."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from certd.cli import app
+from certd.errors import CertdError, Conflict, Gone, InvalidParameter, NotFound, TooLarge
+from certd.smoothing.draws import Phase
+from tests.integration.conftest import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from certd.result import Result
+    from tests.integration.conftest import Service
+
+pytestmark = pytest.mark.integration
+
+NAMES = ["digits-plain", "digits-noise-25", "digits-noise-50"]
+SWEEP: dict[str, Any] = {
+    "ingredients": NAMES, "units": 2, "dataset": "digits", "stop": 20, "sigmas": [0.25, 0.5],
+    "n": 100, "n0": 10, "seed": 3, "radius": 0.25,
+}  # fmt: skip
+LOCAL = ["--sigma=.25,.5", "--images=0:20", "--units=2", "--n=100", "--n0=10", "--seed=3"]
+THREATS = ["--threat=l2:0.25@0.25", "--threat=l2:0.25@0.5"]
+RUNS, IMAGES, DRAWS = 14, 20, 110
+
+
+def _certd(*arguments: str) -> str:
+    """Run the command line in this process, which spares it importing torch each time."""
+    return CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Train three digits models from one seed, plain and under two noise levels, and register them."""
+    folder = tmp_path_factory.mktemp("models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CERTD_MODELS", str(folder / "models.yaml"))
+        for name, sigma in zip(NAMES, ("0", ".25", ".5"), strict=True):
+            weights = str(folder / f"{name}.safetensors")
+            training = [f"--sigma={sigma}", "--epochs=1", "--seed=0", f"--out={weights}"]
+            _certd("train", "digits-cnn", "digits-train", *training)
+            _certd("models", "register", name, weights)
+        yield folder / "models.yaml"
+
+
+@pytest.fixture(scope="module")
+def stack(registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Return a service with the three models."""
+    assert registry.exists()
+    with running(tmp_path_factory.mktemp("sweeps")) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def local(registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the same sweep in this process, undisturbed."""
+    assert registry.exists()
+    folder = tmp_path_factory.mktemp("local") / "sweep"
+    _certd("soup", "sweep", str(folder), "digits", *NAMES, *LOCAL)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def swept(stack: Service) -> dict[str, Any]:
+    """Return the sweep as a job that ended."""
+    return _ended(stack, stack.client.submit_sweep(SWEEP))
+
+
+def _ended(service: Service, job: dict[str, Any]) -> dict[str, Any]:
+    ended = service.client.wait(job["id"], timeout_seconds=120)
+    assert ended["status"] == "succeeded", ended["error"]
+    return ended
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def _votes(run: Result) -> list[list[int]]:
+    return [each.record.tallies[Phase.ESTIMATION].counts.tolist() for each in run.certificates]
+
+
+def test_a_sweep_is_one_job_with_the_report_of_a_local_one(
+    stack: Service, swept: dict[str, Any], local: Path
+) -> None:
+    """Progress counts every image of every run once, and each number of the report is the local one."""
+    progress = swept["progress"]
+    assert progress["images_done"] == progress["images_total"] == RUNS * IMAGES
+    assert progress["draws_done"] == RUNS * IMAGES * DRAWS
+    assert swept["sweep"]["runs_done"] == swept["sweep"]["runs_total"] == RUNS
+    assert [job["id"] for job in stack.client.jobs()].count(swept["id"]) == 1
+    expected = _certd("soup", "report", str(local), *THREATS, "--json")
+    assert stack.client.report(swept["id"]) == json.loads(expected)
+    page = local.parent / "page.html"
+    _certd("soup", "report", str(local), *THREATS, f"--html={page}")
+    assert stack.client.page(swept["id"]) == page.read_text()
+    with httpx.Client(base_url=f"{stack.url}/v1/sweeps/{swept['id']}") as http:
+        other = http.get("/report", params={"threat": "linf:0.01@0.5"}).raise_for_status().json()
+        assert other == json.loads(_certd("soup", "report", str(local), "--threat=linf:0.01@0.5", "--json"))
+        assert "soup-" in http.get("/report.html").raise_for_status().text or page.exists()
+    table = f"{stack.url}/v1/jobs/{swept['id']}/report/tables/soups.csv"
+    assert len(httpx.get(table).raise_for_status().text.splitlines()) == 1 + 7
+    assert httpx.get(table.replace("soups", "none")).status_code == httpx.codes.NOT_FOUND
+
+
+def test_a_killed_worker_changes_no_count(
+    registry: Path, local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL of a worker in mid-sweep, through the command line: each file is that of a local sweep.
+
+    Nothing is counted twice either: the draws of the ended job are those of its certificates.
+    """
+    monkeypatch.setenv("CERTD_MODELS", str(registry))
+    folder = tmp_path / "served"
+    with running(tmp_path / "data") as service:
+        job = service.client.submit_sweep(SWEEP)
+        service.wait_for_images(job["id"], IMAGES)
+        os.kill(service.worker_pids()[0], signal.SIGKILL)
+        half = service.client.job(job["id"])
+        assert half["status"] == "running"
+        assert half["progress"]["images_done"] < RUNS * IMAGES
+        ended = _ended(service, job)
+        assert ended["progress"]["draws_done"] == RUNS * IMAGES * DRAWS
+        assert len(service.worker_pids()) == 2
+        _certd("soup", "fetch", str(folder), job["id"], f"--server={service.url}")
+        assert _files(folder) == _files(local)
+        with pytest.raises(Conflict, match="not empty"):
+            _certd("soup", "sweep", str(folder), "digits", *NAMES, *LOCAL, f"--server={service.url}")
+
+
+def test_the_command_line_sweeps_through_a_service(stack: Service, registry: Path, tmp_path: Path) -> None:
+    """Equal soups get equal counts there too, and the folder is like any other."""
+    assert registry.exists()
+    twice = [NAMES[0], NAMES[0], "--units=2", "--sigma=.25", "--images=0:6", "--n=50", "--n0=10"]
+    shown = _certd("soup", "sweep", str(tmp_path / "a"), "digits", *twice, f"--server={stack.url}")
+    assert "ensemble" in shown
+    assert "soup" in _certd("soup", "report", str(tmp_path / "a"), "--json")
+    job = next(iter(stack.client.jobs()))
+    votes = [_votes(stack.client.run(job["id"], number)) for number in range(3)]
+    assert votes[0] == votes[1] == votes[2]
+
+
+def test_the_chosen_soup_is_certified_elsewhere_with_fresh_noise(
+    stack: Service, swept: dict[str, Any]
+) -> None:
+    """The best soup on the held-out half, an ordinary job; images and noise of the sweep are refused."""
+    with pytest.raises(InvalidParameter, match="5 of these images chose"):
+        stack.client.certify_chosen(swept["id"], {"sigma": 0.25, "start": 15, "stop": 25, "n": 200})
+    with pytest.raises(InvalidParameter, match="seed"):
+        stack.client.certify_chosen(swept["id"], {"sigma": 0.25, "start": 180, "limit": 5, "seed": 3})
+    with pytest.raises(InvalidParameter, match="no soup of those weights"):
+        stack.client.certify_chosen(
+            swept["id"], {"sigma": 0.25, "start": 180, "limit": 5, "weights": [3, 0, -1]}
+        )
+    final = _ended(
+        stack,
+        stack.client.certify_chosen(swept["id"], {"sigma": 0.25, "start": 180, "limit": 20, "n": 300}),
+    )
+    best = stack.client.report(swept["id"])["best"][0]
+    assert final["certification"]["model"].partition("@")[0] == best
+    assert final["certification"]["seed"] != SWEEP["seed"]
+    assert final["sweep"] is None
+    assert final["progress"]["images_done"] == 20
+    assert stack.client.report(final["id"])["settings"]["n"] == 300
+    request = {"sigma": 0.25, "start": 18, "limit": 4, "n": 100, "weights": [1, 0, 1], "force": True}
+    forced = _ended(stack, stack.client.certify_chosen(swept["id"], request))
+    assert "2 of the images chose this soup" in stack.client.report(forced["id"])["settings"]["marked"]
+    with pytest.raises(InvalidParameter, match="no sweep"):
+        stack.client.certify_chosen(final["id"], {"sigma": 0.25})
+
+
+def test_a_run_of_a_sweep_is_asked_for_by_its_number(stack: Service, swept: dict[str, Any]) -> None:
+    """What is of many classifiers is never handed out as if it were of one."""
+    found = stack.client.sweep(swept["id"])
+    assert [run["run"] for run in found["runs"]] == list(range(RUNS))
+    assert [run["name"] for run in found["runs"]][-1] == "ensemble"
+    assert all(run["done"] and run["images_done"] == IMAGES for run in found["runs"])
+    base = f"{stack.url}/v1/jobs/{swept['id']}"
+    for path in ("/certificates", "/certificates?format=csv", "/manifest", "/certificates/3", "/weights"):
+        refused = httpx.get(base + path)
+        assert refused.status_code == 422, path
+        assert "run=0 to 13" in refused.json()["detail"]
+    assert httpx.get(f"{base}/certificates?run=14").status_code == 422
+    rows = httpx.get(f"{base}/certificates", params={"run": 3}).json()["certificates"]
+    assert len(rows) == IMAGES
+    assert httpx.get(f"{base}/certificates/3?run=3").json()["certificate"] == rows[3]
+    manifest = httpx.get(f"{base}/manifest?run=3").json()
+    assert manifest["certification"]["noise"]["sigma"] == found["runs"][3]["sigma"] == 0.5
+    assert manifest["certification"]["model"].startswith(found["runs"][3]["name"])
+    compared = httpx.get(f"{stack.url}/v1/compare", params={"job": [swept["id"], swept["id"]]})
+    assert compared.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "words"),
+    [
+        ({"ingredients": ["digits-plain", "nobody"]}, NotFound, "nobody"),
+        ({"dataset": "nothing"}, NotFound, "nothing"),
+        ({"ingredients": ["digits-plain", "digits-cnn"]}, InvalidParameter, "cannot be averaged"),
+        ({"units": 100}, InvalidParameter, "more than 2,000 soups"),
+        ({"high": 0}, InvalidParameter, "No weights from 0 to 0 steps"),
+        ({"threats": ["l2:0.5@0.75"]}, InvalidParameter, "the sweep runs sigma 0.25, 0.5"),
+        ({"n": 5}, CertdError, "cannot certify"),
+        ({"n": 10**9}, TooLarge, "fewer soups"),
+        ({"sigmas": [0.25, 0.25]}, InvalidParameter, "stand once"),
+        ({"calibrate": {"dataset": "digits-train"}}, InvalidParameter, "Say which of the noise levels"),
+        (
+            {"calibrate": {"dataset": "digits", "start": 19, "stop": 50, "sigma": 0.25}},
+            InvalidParameter,
+            "used for calibration",
+        ),
+    ],
+)
+def test_what_cannot_be_swept_is_refused_before_anything_is_stored(
+    stack: Service, change: dict[str, Any], kind: type[CertdError], words: str
+) -> None:
+    """A clear sentence each, and no job is left behind."""
+    before = [job["id"] for job in stack.client.jobs()]
+    with pytest.raises(kind, match=words):
+        stack.client.submit_sweep({**SWEEP, **change})
+    assert [job["id"] for job in stack.client.jobs()] == before
+
+
+def test_a_key_finds_its_sweep_and_a_cancel_ends_it_whole(stack: Service) -> None:
+    """Sent twice it is one job; canceled it stops, what is finished is reported; deleted it is gone."""
+    large = {**SWEEP, "n": 20_000, "seed": 9}
+    with httpx.Client(base_url=stack.url, headers={"Idempotency-Key": "one"}) as http:
+        first = http.post("/v1/sweeps", json=large)
+        again = http.post("/v1/sweeps", json=large)
+        assert first.json()["id"] == again.json()["id"]
+        assert again.headers["idempotency-replayed"] == "true"
+        assert first.headers["location"] == f"/v1/jobs/{first.json()['id']}"
+        assert http.post("/v1/sweeps", json={**large, "seed": 10}).status_code == 422
+    job_id = first.json()["id"]
+    with pytest.raises(Conflict, match="not finished"):
+        stack.client.certify_chosen(job_id, {"sigma": 0.25, "start": 180, "limit": 5})
+    stack.client.cancel(job_id)
+    assert stack.client.wait(job_id, timeout_seconds=60)["status"] == "canceled"
+    with pytest.raises(Conflict, match="No soup"):
+        stack.client.report(job_id)
+    stack.client.delete(job_id)
+    with pytest.raises(Gone):
+        stack.client.sweep(job_id)
+
+
+def test_a_sweep_is_run_again_as_another_sweep(stack: Service, swept: dict[str, Any]) -> None:
+    """The same soups with fresh noise, tagged; its digest is its own."""
+    again = stack.client.rerun(swept["id"])
+    assert again["sweep"]["soups"] == swept["sweep"]["soups"]
+    assert again["certification"]["seed"] != 3
+    assert again["certification"]["model"] != swept["certification"]["model"]
+    stack.client.cancel(again["id"])
+
+
+def test_the_dashboard_shows_a_sweep(stack: Service, swept: dict[str, Any]) -> None:
+    """One line of the list, and a page with the best soups, the triangle and every soup."""
+    listed = httpx.get(f"{stack.url}/jobs").text
+    assert listed.count(f'href="/jobs/{swept["id"]}"') == 1
+    assert f"6 soups of {', '.join(NAMES)}" in listed
+    page = httpx.get(f"{stack.url}/jobs/{swept['id']}").raise_for_status().text
+    assert "Do not report the best" in page
+    assert page.count("<circle") == 6
+    assert f"/v1/sweeps/{swept['id']}/report.html" in page
+    assert f"{RUNS} of {RUNS} runs" in page
