@@ -13,6 +13,7 @@ from certd.cli.check import check
 from certd.cli.claims import app as claims_app
 from certd.cli.cohen_certify import cohen_certify
 from certd.cli.compare import compare
+from certd.cli.confidence import confidence
 from certd.cli.datasets import app as datasets_app
 from certd.cli.doctor import doctor
 from certd.cli.estimate import estimate
@@ -46,7 +47,7 @@ app.add_typer(study_app, name="study")
 app.add_typer(soup_app, name="soup")
 COMMANDS = (
     certify, cohen_certify, estimate, report, plot, table, compare, check, export, recompute, verify, mix,
-    weights, train, leaderboard, doctor,
+    weights, train, leaderboard, confidence, doctor,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from certd.errors import InvalidParameter
 from certd.statistics.mixture_bounds import BoundKind as MixtureBoundKind
 
+if TYPE_CHECKING:
+    from certd.attacks.perturbation import AttackNorm
+
+ATTACK_NORMS: tuple[AttackNorm, ...] = ("linf", "l2")
 MIXTURE_BOUNDS: tuple[MixtureBoundKind, ...] = ("classes", "predicted")
 
 Model = Annotated[str, typer.Argument(help="Registered model, or a file or URI on this machine.")]
@@ -107,6 +111,14 @@ def parse_mixture_bounds(text: str | None) -> MixtureBoundKind:
     if text is None:
         return "classes"
     raise InvalidParameter(f"--mixture-bounds is {' or '.join(MIXTURE_BOUNDS)}; got {text!r}.")
+
+
+def parse_attack_norm(text: str) -> AttackNorm:
+    """Read the norm of an attack's perturbations."""
+    for norm in ATTACK_NORMS:
+        if text == norm:
+            return norm
+    raise InvalidParameter(f"--norm of an attack is {' or '.join(ATTACK_NORMS)}; got {text!r}.")
 
 
 def parse_shape(option: str, text: str | None) -> tuple[int, int, int] | None:

@@ -1,0 +1,1 @@
+"""What an adversary finds: evidence from above beside what is proved from below."""
