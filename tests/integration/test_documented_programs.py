@@ -38,7 +38,7 @@ def _run(service: Service, folder: Path, *command: str) -> str:
         assert digits.labels is not None
         image = digits.images[digits.labels.tolist().index(label), 0]
         Image.fromarray(image).save(folder / f"{label}.png")
-    environment = {**os.environ, "CERTD_URL": service.url}
+    environment = {**os.environ, "SERVICE_URL": service.url}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
     )

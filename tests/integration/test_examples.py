@@ -89,11 +89,11 @@ def test_the_javascript_client_follows_a_job_and_prints_its_radii(service: Servi
     node = shutil.which("node")
     if node is None:
         skip_or_fail("node is not installed; Debian's package nodejs has it")
-    done = _run(tmp_path, str(node), EXAMPLES / "client.mjs", "7", CERTD_URL=service.url)
+    done = _run(tmp_path, str(node), EXAMPLES / "client.mjs", "7", SERVICE_URL=service.url)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1] == "succeeded: 7 of 7 images"
     assert len(re.findall(r"^\d: (?:abstained|\d within [\d.]+)$", done.stdout, re.MULTILINE)) == 7
-    refused = _run(tmp_path, str(node), EXAMPLES / "client.mjs", "-1", CERTD_URL=service.url)
+    refused = _run(tmp_path, str(node), EXAMPLES / "client.mjs", "-1", SERVICE_URL=service.url)
     assert refused.returncode != 0
     assert "422 " in refused.stderr
 

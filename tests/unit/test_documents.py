@@ -84,3 +84,26 @@ def test_the_example_of_a_mixture_is_of_a_real_run() -> None:
     assert "Do not choose here" in page
     assert not re.search(r"""(src|href)=["'](?!#|data:)""", page)
     assert len(list((folder / "figures").glob("*.svg"))) == 7
+
+
+def test_the_costs_of_test_sets_are_what_the_formula_gives() -> None:
+    """Hours are images times draws over speed, and each speed stands in the table of draws above it."""
+    page = (CHECKOUT / "docs" / "capacity.md").read_text()
+    rows = re.findall(
+        r"^\|[^|]+\| ([\d,]+) \| ([\d,]+) \|[^|]+\| ([\d,]+) \| ([\d,.]+) \|$", page, re.MULTILINE
+    )
+    assert len(rows) == 7
+    for row in rows:
+        images, draws, speed, hours = (float(cell.replace(",", "")) for cell in row)
+        assert hours == pytest.approx(images * draws / speed / 3600, abs=0.05)
+        assert f"| {row[2]} |" in page.partition("## What a test set costs")[0]
+
+
+def test_the_page_on_capacity_takes_its_speeds_from_the_benchmarks() -> None:
+    """Every speed in the table of draws, and every measured row of the queue, stands there."""
+    page = (CHECKOUT / "docs" / "capacity.md").read_text()
+    table = page.partition("## What a test set costs")[0].partition("|---|")[2]
+    measured = [*re.findall(r"(?<=\| )[\d,]+(?= \|)", table), "16,555", "9,051", "889", "532"]
+    benchmarks = (CHECKOUT / "benchmarks" / "README.md").read_text()
+    assert len(measured) > 12
+    assert [figure for figure in measured if not re.search(rf"\b{figure}\b", benchmarks)] == []
