@@ -44,7 +44,7 @@ class Search:
     steps: int = 20
     restarts: int = 1
     copies: int = 32
-    rounds: int = 3
+    rounds: int = 4
     votes: int = 500
     n: int = 10_000
     alpha: float = 0.001

@@ -27,20 +27,20 @@ if TYPE_CHECKING:
     from certd.smoothing.certificate import Certificate
     from certd.smoothing.run import Run
 
-FARTHEST = 4.0
-"""In units of sigma: how far the search goes where nothing is said; no usual budget certifies as much."""
+FARTHEST = 8.0
+"""In units of sigma: how far the search goes where nothing is said; twice what any usual budget certifies."""
 
 
 def attack(
     file: options.RunFile,
     out: Annotated[Path, typer.Option("--out", "-o", help="Keep the brackets here, one line an image.")],
     eps: Annotated[
-        float | None, typer.Option(help="Longest perturbation in the run's norm; by default 4 sigma.")
+        float | None, typer.Option(help="Longest perturbation in the run's norm; by default 8 sigma.")
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps of PGD a round.")] = 20,
     restarts: Annotated[int, typer.Option(help="Random starts of PGD a round.")] = 1,
     copies: Annotated[int, typer.Option(help="Noisy copies whose mean softmax a step follows.")] = 32,
-    rounds: Annotated[int, typer.Option(help="Rounds, each nearer than what the last one found.")] = 3,
+    rounds: Annotated[int, typer.Option(help="Rounds, each nearer than what the last one found.")] = 4,
     n: Annotated[int, typer.Option("--n", help="Draws that test what was found.")] = 10_000,
     alpha: Annotated[float, typer.Option(help="Probability that a bound from above is false.")] = 0.001,
     seed: Annotated[int, typer.Option(help="Of search and tests; other than the run's.")] = 0,
