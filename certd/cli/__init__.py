@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from certd.cli.attack import attack
+from certd.cli.autoattack import autoattack
 from certd.cli.certify import certify
 from certd.cli.check import check
 from certd.cli.claims import app as claims_app
@@ -48,7 +49,7 @@ app.add_typer(study_app, name="study")
 app.add_typer(soup_app, name="soup")
 COMMANDS = (
     certify, cohen_certify, estimate, report, plot, table, compare, check, export, recompute, verify, mix,
-    weights, train, leaderboard, attack, confidence, doctor,
+    weights, train, leaderboard, attack, autoattack, confidence, doctor,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
