@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from certd.attacks.perturbation import AttackNorm
     from certd.models import BaseClassifier
 
 PACKAGE = "pyautoattack"
 Preset = Literal["standard", "plus", "rand"]
-AutoAttackNorm = Literal["linf", "l2"]
 PRESETS: tuple[Preset, ...] = ("standard", "plus", "rand")
-NORMS: dict[AutoAttackNorm, str] = {"linf": "Linf", "l2": "L2"}
+NORMS: dict[AttackNorm, str] = {"linf": "Linf", "l2": "L2"}
 LEAST_CLASSES: dict[Preset, int] = {"standard": 4, "plus": 4, "rand": 3}
 TARGETS = 9
 LEAST_SIDE = 5
@@ -49,7 +49,7 @@ class AutoAttackSettings:
     """
 
     eps: float = 8 / 255
-    norm: AutoAttackNorm = "linf"
+    norm: AttackNorm = "linf"
     preset: Preset = "standard"
     seed: int = 0
     batch_size: int = 250
@@ -97,7 +97,11 @@ class AutoAttacker:
                 f"The losses of preset {settings.preset} compare {least} classes; {classifier.name} has "
                 f"{classifier.num_classes}."
             )
-        if settings.norm == "l2" and settings.preset != "rand" and min(classifier.input_shape[1:]) < LEAST_SIDE:
+        if (
+            settings.norm == "l2"
+            and settings.preset != "rand"
+            and min(classifier.input_shape[1:]) < LEAST_SIDE
+        ):
             raise InvalidParameter(
                 f"Square in l2 begins with a grid of tiles, and needs images of {LEAST_SIDE} pixels a side."
             )

@@ -18,12 +18,11 @@ from certd.cli.models import FileConventions, open_classifier
 from certd.errors import InvalidParameter
 
 if TYPE_CHECKING:
-    from certd.attacks.auto_attack import AutoAttacker, AutoAttackNorm, AutoAttackSettings, Preset
+    from certd.attacks.auto_attack import AutoAttacker, AutoAttackSettings, Preset
     from certd.attacks.stages import Stage, StageFile
     from certd.datasets import Dataset, LazyDataset
     from certd.reports.robust_accuracy import RobustAccuracy
 
-ATTACK_NORMS: tuple[AutoAttackNorm, ...] = ("linf", "l2")
 ATTACK_PRESETS: tuple[Preset, ...] = ("standard", "plus", "rand")
 
 
@@ -65,7 +64,7 @@ def autoattack(
     from certd.reports.robust_accuracy import RobustAccuracy
 
     settings = AutoAttackSettings(
-        _length(eps), _norm(norm), _version(version), seed, batch, iterations, queries
+        _length(eps), options.parse_attack_norm(norm), _version(version), seed, batch, iterations, queries
     )
     classifier = open_classifier(model, device, FileConventions(preset, architecture, mean, std))
     attacker = AutoAttacker(classifier, settings)
@@ -142,13 +141,6 @@ def _length(text: str) -> float:
     if found is None:
         raise InvalidParameter("--eps is a number or a fraction, such as 8/255.")
     return float(found)
-
-
-def _norm(text: str) -> AutoAttackNorm:
-    for norm in ATTACK_NORMS:
-        if text == norm:
-            return norm
-    raise InvalidParameter(f"--norm of an attack is {' or '.join(ATTACK_NORMS)}; got {text!r}.")
 
 
 def _version(text: str) -> Preset:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from certd.attacks.auto_attack import AutoAttackNorm, Preset
+    from certd.attacks.auto_attack import Preset
+    from certd.attacks.perturbation import AttackNorm
 
 CLASSES, SHAPE = 4, (1, 5, 5)
 PIXELS = 25
@@ -53,7 +54,7 @@ def _grey(number: int) -> NDArray[np.float32]:
 
 
 def _distances(
-    weights: NDArray[np.float64], images: NDArray[np.float32], norm: AutoAttackNorm
+    weights: NDArray[np.float64], images: NDArray[np.float32], norm: AttackNorm
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the class of each image, and how far it is to the nearest other: margin over the dual norm."""
     logits = images.reshape(len(images), -1).astype(np.float64) @ weights.T
@@ -69,7 +70,7 @@ def _distances(
     ("norm", "preset"), [("linf", "standard"), ("l2", "standard"), ("l2", "plus"), ("linf", "rand")]
 )
 def test_on_a_linear_classifier_images_fall_exactly_within_their_distance(
-    norm: AutoAttackNorm, preset: Preset
+    norm: AttackNorm, preset: Preset
 ) -> None:
     """No image whose distance to another class exceeds eps falls, and every one that is nearer does.
 
@@ -92,17 +93,17 @@ def test_on_a_linear_classifier_images_fall_exactly_within_their_distance(
 
 
 @pytest.mark.parametrize(
-    ("moved", "counts"),
+    ("moved", "reach", "counts"),
     [
-        pytest.param(lambda start, away: start + 0.999 * away, True, id="within"),
-        pytest.param(lambda start, away: start + 1.01 * away, False, id="too far"),
-        pytest.param(lambda start, away: start + 2 * (away > 0), False, id="no image"),
-        pytest.param(lambda start, away: start - 0.999 * away, False, id="gets its label"),
-        pytest.param(lambda start, _: start, False, id="untouched"),
+        pytest.param(lambda start, away: start + 0.999 * away, 0, True, id="within"),
+        pytest.param(lambda start, away: start + 1.01 * away, 0, False, id="too far"),
+        pytest.param(lambda start, away: start + 2 * (away > 0), 3, False, id="no image"),
+        pytest.param(lambda start, away: start - 0.999 * away, 0, False, id="gets its label"),
+        pytest.param(lambda start, _: start, 0, False, id="untouched"),
     ],
 )
 def test_what_the_package_returns_is_believed_only_where_it_can_be_seen(
-    monkeypatch: pytest.MonkeyPatch, moved: Any, *, counts: bool
+    monkeypatch: pytest.MonkeyPatch, moved: Any, reach: float, *, counts: bool
 ) -> None:
     """A point too far away, one that is no image, and one that gets the label have not brought it down."""
     classifier, weights = _linear()
@@ -119,7 +120,7 @@ def test_what_the_package_returns_is_believed_only_where_it_can_be_seen(
         return moved(start, away.float()), labels
 
     monkeypatch.setattr(AutoAttack, "run_standard_evaluation", returned)
-    attacker = AutoAttacker(classifier, AutoAttackSettings(eps))
+    attacker = AutoAttacker(classifier, AutoAttackSettings(max(eps, reach)))
     assert attacker.fallen("square", images, classes)[0].tolist() == [counts]
 
 
@@ -146,7 +147,7 @@ def test_attacks_leave_one_another_and_the_global_generator_as_they_were(
 
 
 def test_a_random_classifier_is_warned_of() -> None:
-    """What the package says to its logger is kept; the preset made for such classifiers has nothing to say."""
+    """What the package says to its logger is kept; the preset for such classifiers has nothing to say."""
 
     class Noisy(torch.nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
