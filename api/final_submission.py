@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from api.admission import admit
 from api.once import Stored, stored_once
 from api.sweep_submission import images_of
+from api.sweep_views import sweep_of
 from certd.errors import Conflict, InvalidParameter
 from certd.jobs.inputs import Inputs
 from certd.jobs.job import JobStatus
@@ -110,14 +111,3 @@ class FinalSubmission:
                 seen.setdefault((shard.start, shard.stop), shard.index)
         parts = (storage.read_shard(job.id, index) for index in seen.values())
         return {one.record.image_sha256 for part in parts for one in part.certificates}
-
-
-def sweep_of(job: Job) -> Sweep:
-    """Return what a job sweeps over.
-
-    Raises:
-        InvalidParameter: If it is no sweep.
-    """
-    if job.sweep is None:
-        raise InvalidParameter(f"Job {job.id} is no sweep; its results are at /v1/jobs/{job.id}.")
-    return job.sweep

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from api.ended_jobs import EndedJobs
 from api.quotas import Backpressure, DailyQuota
+from api.sweep_summary import EndedSweeps
 from certd.access import KeyStore, Sessions
 from certd.access.owners import JobOwners
 from certd.datasets.cache import DatasetCache
@@ -48,6 +49,7 @@ class Services:
     sessions: Sessions
     datasets: DatasetCache
     ended: EndedJobs
+    ended_sweeps: EndedSweeps
 
     @classmethod
     def connect(cls, settings: Settings, redis_url: str) -> Services:
@@ -72,6 +74,7 @@ class Services:
             sessions=Sessions(KeyStore(settings.key_file), redis),
             datasets=DatasetCache(settings.datasets),
             ended=EndedJobs(),
+            ended_sweeps=EndedSweeps(storage),
         )
 
     def draws_per_second(self, model: str) -> float | None:

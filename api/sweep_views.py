@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from api.schemas import SweepRun, SweepRuns, SweepView
+from certd.errors import InvalidParameter
 
 if TYPE_CHECKING:
     from api.services import Services
@@ -52,3 +53,14 @@ def sweep_runs(services: Services, job: Job, sweep: Sweep) -> SweepRuns:
             )
         )
     return SweepRuns(job_id=job.id, question=question.model_dump(mode="json"), runs=runs)
+
+
+def sweep_of(job: Job) -> Sweep:
+    """Return what a job sweeps over.
+
+    Raises:
+        InvalidParameter: If it is no sweep.
+    """
+    if job.sweep is None:
+        raise InvalidParameter(f"Job {job.id} is no sweep; its results are at /v1/jobs/{job.id}.")
+    return job.sweep

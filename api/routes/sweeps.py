@@ -9,14 +9,14 @@ from fastapi.responses import HTMLResponse
 
 from api.auth import Authenticated
 from api.body import idempotency_key
-from api.final_submission import FinalSubmission, sweep_of
+from api.final_submission import FinalSubmission
 from api.once import Stored
 from api.preferences import response_headers
 from api.routes.results import PAGE_POLICY
 from api.schemas import JobView, SweepRuns
 from api.services import Provided, Services
 from api.sweep_submission import SweepSubmission
-from api.sweep_views import sweep_runs
+from api.sweep_views import sweep_of, sweep_runs
 from api.views import job_view
 from certd.jobs.rendering import PAGE, REPORT
 from certd.jobs.sweep_rendering import report_of_job, sweep_content

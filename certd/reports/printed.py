@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from certd.statistics import floor_to
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from certd.reports.results import Results
 
 DECIMALS = 4
@@ -35,12 +37,18 @@ def images_of(results: Results) -> str:
     return f"{len(results):,} of {results.requested:,} images"
 
 
-def conditions(results: Results) -> str:
-    """Say under which conditions every number of a run was made; no figure goes without it."""
+def conditions(results: Results, sigmas: Sequence[float] = ()) -> str:
+    """Say under which conditions every number of a run was made; no figure goes without it.
+
+    Args:
+        results: The run, or the first of several that differ in their noise levels alone.
+        sigmas: The noise levels of all of them.
+    """
     settings = results.settings
     draws = f"n = {settings['n']:,}" if "n" in settings else f"{int(results.draws.max()):,} draws"
+    levels = ", ".join(f"{each:g}" for each in sigmas or (settings["sigma"],))
     return (
-        f"{NOISE[settings['noise']]} noise, sigma = {settings['sigma']:g}, {settings['norm']} · "
+        f"{NOISE[settings['noise']]} noise, sigma = {levels}, {settings['norm']} · "
         f"plan {settings['plan']}, {draws}, alpha = {results.alpha:g} · {images_of(results)}"
         + (f" · {settings['mixture']}" if "mixture" in settings else "")
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from certd.reports.figures.soups import line_figure, selection_table, soup_table
-from certd.reports.printed import conditions
 from certd.reports.rendering import render_page
 from certd.reports.soup_report import TOP, WINNERS_CURSE
 
@@ -26,7 +25,7 @@ def soup_page(report: SoupReport, top: int = TOP) -> str:
     return render_page(
         "soups.html.j2",
         title=f"Soups of {', '.join(report.ingredients)}",
-        conditions=conditions(next(iter(report.rows[0].results.values()))),
+        conditions=report.conditions,
         warning=WINNERS_CURSE,
         threats=[threat.title for threat in report.threats],
         figures=() if figure is None else (figure,),

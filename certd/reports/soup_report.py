@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from certd.errors import Conflict, InvalidParameter
+from certd.reports.printed import conditions
 from certd.reports.radius import average_certified_radius
 from certd.reports.results import results_of
 
@@ -105,6 +106,12 @@ class SoupReport:
     ingredients: tuple[str, ...]
     threats: tuple[Threat, ...]
     dimension: int
+
+    @property
+    def conditions(self) -> str:
+        """Say under which conditions every number was made."""
+        results = self.rows[0].results
+        return conditions(next(iter(results.values())), tuple(results))
 
     def withstood(self, row: SoupRow, threat: Threat) -> NDArray[np.bool_]:
         """Return which images are certified for their label against a threat, bool[image]."""

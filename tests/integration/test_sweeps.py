@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from certd.cli import app
 from certd.errors import CertdError, Conflict, Gone, InvalidParameter, NotFound, TooLarge
 from certd.smoothing.draws import Phase
+from tests.integration.browsing import NARROW, WIDE, Reader, chromium
 from tests.integration.conftest import running
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("CERTD_MODELS", str(folder / "models.yaml"))
         for name, sigma in zip(NAMES, ("0", ".25", ".5"), strict=True):
             weights = str(folder / f"{name}.safetensors")
-            training = [f"--sigma={sigma}", "--epochs=1", "--seed=0", f"--out={weights}"]
+            training = [f"--sigma={sigma}", "--epochs=3", "--seed=0", f"--out={weights}"]
             _certd("train", "digits-cnn", "digits-train", *training)
             _certd("models", "register", name, weights)
         yield folder / "models.yaml"
@@ -73,8 +74,14 @@ def local(registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def swept(stack: Service) -> dict[str, Any]:
-    """Return the sweep as a job that ended."""
-    return _ended(stack, stack.client.submit_sweep(SWEEP))
+    """Return the sweep as a job that ended, although its only worker was killed in the middle of it."""
+    job = stack.client.submit_sweep(SWEEP)
+    stack.wait_for_images(job["id"], IMAGES)
+    os.kill(stack.worker_pids()[0], signal.SIGKILL)
+    half = stack.client.job(job["id"])
+    assert half["status"] == "running"
+    assert half["progress"]["images_done"] < RUNS * IMAGES
+    return _ended(stack, job)
 
 
 def _ended(service: Service, job: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +104,6 @@ def test_a_sweep_is_one_job_with_the_report_of_a_local_one(
     """Progress counts every image of every run once, and each number of the report is the local one."""
     progress = swept["progress"]
     assert progress["images_done"] == progress["images_total"] == RUNS * IMAGES
-    assert progress["draws_done"] == RUNS * IMAGES * DRAWS
     assert swept["sweep"]["runs_done"] == swept["sweep"]["runs_total"] == RUNS
     assert [job["id"] for job in stack.client.jobs()].count(swept["id"]) == 1
     expected = _certd("soup", "report", str(local), *THREATS, "--json")
@@ -108,35 +114,26 @@ def test_a_sweep_is_one_job_with_the_report_of_a_local_one(
     with httpx.Client(base_url=f"{stack.url}/v1/sweeps/{swept['id']}") as http:
         other = http.get("/report", params={"threat": "linf:0.01@0.5"}).raise_for_status().json()
         assert other == json.loads(_certd("soup", "report", str(local), "--threat=linf:0.01@0.5", "--json"))
-        assert "soup-" in http.get("/report.html").raise_for_status().text or page.exists()
+        assert http.get("/report.html").raise_for_status().text == page.read_text()
     table = f"{stack.url}/v1/jobs/{swept['id']}/report/tables/soups.csv"
     assert len(httpx.get(table).raise_for_status().text.splitlines()) == 1 + 7
     assert httpx.get(table.replace("soups", "none")).status_code == httpx.codes.NOT_FOUND
 
 
 def test_a_killed_worker_changes_no_count(
-    registry: Path, local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Service, swept: dict[str, Any], local: Path, tmp_path: Path
 ) -> None:
-    """SIGKILL of a worker in mid-sweep, through the command line: each file is that of a local sweep.
+    """After SIGKILL in mid-sweep each file is that of an undisturbed local sweep, to the last byte.
 
     Nothing is counted twice either: the draws of the ended job are those of its certificates.
     """
-    monkeypatch.setenv("CERTD_MODELS", str(registry))
+    assert len(stack.worker_pids()) == 2
+    assert swept["progress"]["draws_done"] == RUNS * IMAGES * DRAWS
     folder = tmp_path / "served"
-    with running(tmp_path / "data") as service:
-        job = service.client.submit_sweep(SWEEP)
-        service.wait_for_images(job["id"], IMAGES)
-        os.kill(service.worker_pids()[0], signal.SIGKILL)
-        half = service.client.job(job["id"])
-        assert half["status"] == "running"
-        assert half["progress"]["images_done"] < RUNS * IMAGES
-        ended = _ended(service, job)
-        assert ended["progress"]["draws_done"] == RUNS * IMAGES * DRAWS
-        assert len(service.worker_pids()) == 2
-        _certd("soup", "fetch", str(folder), job["id"], f"--server={service.url}")
-        assert _files(folder) == _files(local)
-        with pytest.raises(Conflict, match="not empty"):
-            _certd("soup", "sweep", str(folder), "digits", *NAMES, *LOCAL, f"--server={service.url}")
+    _certd("soup", "fetch", str(folder), swept["id"], f"--server={stack.url}")
+    assert _files(folder) == _files(local)
+    with pytest.raises(Conflict, match="not empty"):
+        _certd("soup", "sweep", str(folder), "digits", *NAMES, *LOCAL, f"--server={stack.url}")
 
 
 def test_the_command_line_sweeps_through_a_service(stack: Service, registry: Path, tmp_path: Path) -> None:
@@ -273,3 +270,20 @@ def test_the_dashboard_shows_a_sweep(stack: Service, swept: dict[str, Any]) -> N
     assert page.count("<circle") == 6
     assert f"/v1/sweeps/{swept['id']}/report.html" in page
     assert f"{RUNS} of {RUNS} runs" in page
+
+
+def test_its_page_reads_well_on_every_screen(stack: Service, swept: dict[str, Any]) -> None:
+    """Light, dark and on a phone, a triangle and a line: no fault, nothing beside the screen."""
+    request = {**SWEEP, "ingredients": NAMES[:2], "low": -1, "high": 3, "stop": 5}
+    line = _ended(stack, stack.client.submit_sweep(request))
+    assert "soups-on-a-line" in httpx.get(f"{stack.url}/jobs/{line['id']}").text
+    figure = f"{stack.url}/v1/jobs/{line['id']}/report/figures/soups-on-a-line.svg"
+    assert httpx.get(figure).raise_for_status().text.startswith("<svg")
+    with chromium() as browser:
+        for dark, width in ((False, WIDE), (True, WIDE), (False, NARROW)):
+            with Reader(browser, stack.url, dark=dark, width=width) as reader:
+                for name, path in {"sweep": swept["id"], "sweep-line": line["id"]}.items():
+                    reader.open(f"/jobs/{path}")
+                    reader.look(name)
+                reader.open("/jobs")
+                reader.look("jobs-with-sweeps")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from certd.reports.figures.figure import Axis, Figure, Line, Table, points
-from certd.reports.printed import conditions, floored, percent
+from certd.reports.printed import floored, percent
 from certd.reports.radius import average_certified_radius
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def line_figure(report: SoupReport) -> Figure | None:
     return Figure(
         name="soups-on-a-line",
         title=f"Soups of {first} and {second}",
-        conditions=conditions(next(iter(best.results.values()))),
+        conditions=report.conditions,
         summary=f"Most images withstand every threat at {_said(report, best)}: "
         f"{percent(report.score(best)[0])}.",
         caption=f"At 0 stands {first} alone, at 1 {second} alone; beyond them weights are negative. All "
