@@ -12,6 +12,7 @@ from certd.reports.figures.figure import Table
 from certd.reports.figures.overlay import overlay
 from certd.reports.hardness import hidden_trade
 from certd.reports.headline import runs_table
+from certd.reports.mass import Mass, mass_of, mass_table
 from certd.reports.printed import ceiled, conditions, floored
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from certd.reports.results import Results
 
 MOST_LISTED = 6
+BOOTSTRAP = "The interval is a bootstrap over the images of one run; the difference of two runs has its own."
 SIGNIFICANCE = 0.05
 """Level of McNemar's test at radius 0 at which a finding is worth a sentence at the top."""
 
@@ -43,6 +45,7 @@ class RunComparison:
         names: One a run, distinct.
         conditions: Those of the first run.
         marks: Conditions in which runs differ although the comparison was forced.
+        masses: Of each run, its ACR with an interval and its mass at small and at large pA.
         pairs: Each other run's comparison with the first.
         findings: Sentences on larger averages that certify fewer images, where chance does not explain how
             many fewer; to be read first.
@@ -53,6 +56,7 @@ class RunComparison:
     names: tuple[str, ...]
     conditions: str
     marks: tuple[str, ...]
+    masses: tuple[Mass, ...]
     pairs: tuple[Comparison, ...]
     findings: tuple[str, ...]
     tables: tuple[TitledTable, ...]
@@ -65,6 +69,9 @@ class RunComparison:
             "conditions": self.conditions,
             "marks": list(self.marks),
             "findings": list(self.findings),
+            "pa_mass": [
+                {"run": name, **asdict(mass)} for name, mass in zip(self.names, self.masses, strict=True)
+            ],
             "against_first": [
                 {"run": name, **asdict(pair)} for name, pair in zip(self.names[1:], self.pairs, strict=True)
             ],
@@ -88,7 +95,8 @@ def compare_runs(runs: Sequence[Results], *, force: bool = False) -> RunComparis
     figures = overlay(*runs, force=force)
     names = names_of(tuple(runs))
     marks = tuple(dict.fromkeys(mark for pair in pairs for mark in pair.marks))
-    tables = [TitledTable("The runs", _overview(runs, names))]
+    masses = tuple(mass_of(run) for run in runs)
+    tables = [TitledTable("The runs", _overview(runs, names)), _mass_table(names, masses)]
     for name, pair in zip(names[1:], pairs, strict=True):
         tables += _pair_tables(names[0], name, pair)
     trades = [
@@ -97,13 +105,24 @@ def compare_runs(runs: Sequence[Results], *, force: bool = False) -> RunComparis
         if pair.mcnemar[0].p_value < SIGNIFICANCE
     ]
     findings = tuple(trade for trade in trades if trade is not None)
-    return RunComparison(names, conditions(runs[0]), marks, pairs, findings, tuple(tables), figures)
+    return RunComparison(names, conditions(runs[0]), marks, masses, pairs, findings, tuple(tables), figures)
 
 
 def _overview(runs: Sequence[Results], names: Sequence[str]) -> Table:
     table = runs_table(runs)
     rows = tuple((name, *row[1:]) for name, row in zip(names, table.rows, strict=True))
     return Table(("run", *table.header[1:]), rows)
+
+
+def _mass_table(names: Sequence[str], masses: Sequence[Mass]) -> TitledTable:
+    return TitledTable(
+        "The averages, and the mass at small pA that they do not show",
+        mass_table(dict(zip(names, masses, strict=True))),
+        (
+            "k / n is that of the label. An image at or below .5 counts 0 in the ACR, however far below.",
+            BOOTSTRAP,
+        ),
+    )
 
 
 def _pair_tables(first: str, second: str, pair: Comparison) -> list[TitledTable]:
@@ -125,6 +144,7 @@ def _pair_tables(first: str, second: str, pair: Comparison) -> list[TitledTable]
         for test in pair.mcnemar
     )  # fmt: skip
     hard = tuple((str(row.label), str(row.lost), str(row.gained)) for row in pair.hard_images)
+    lost, gained = (sum(getattr(row, way) for row in pair.hard_images) for way in ("lost", "gained"))
     bands = tuple(
         (f"{'from' if not band.above else 'above'} {band.above:g} to {band.up_to:g}", str(band.images),
          str(band.certified_first), str(band.certified_second), f"{band.difference:+.4f}")
@@ -145,7 +165,7 @@ def _pair_tables(first: str, second: str, pair: Comparison) -> list[TitledTable]
         ),
         TitledTable(
             f"{second} against {first}: hard images, k / n of the label above one half",
-            Table(("class", "lost", "gained"), hard),
+            Table(("class", "lost", "gained"), (*hard, ("all", str(lost), str(gained)))),
             ("Lost: above one half in the first run and no longer in the second.",),
         ),
     ]

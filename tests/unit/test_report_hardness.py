@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from certd.errors import ShapeMismatch
+from certd.errors import InvalidParameter, ShapeMismatch
 from certd.reports.comparison import compare_runs
 from certd.reports.comparison_page import comparison_page
 from certd.reports.figures.label_shares import label_share_curves
 from certd.reports.hardness import by_hardness, hidden_trade
 from certd.reports.importers import Conditions, import_counts
+from certd.reports.mass import mass_of, mass_table
 
 if TYPE_CHECKING:
     from certd.reports import Results
@@ -66,6 +67,36 @@ def test_an_honest_improvement_and_chance_raise_no_alarm() -> None:
     sentence = hidden_trade(bands, (0.3, 0.45), ("a", "b"))
     assert sentence is not None
     assert "+0.1500, images above k / n = 0.9 in a bring +0.2000 and all others -0.0500" in sentence
+
+
+def test_the_mass_at_small_pa_stands_beside_the_average() -> None:
+    """Shares on an edge count; the interval holds the average; hard images are summed over the classes."""
+    mass = mass_of(_run("one", [250] * 2 + [251] + [500] + [501] * 5 + [900]))
+    assert (mass.at_most_quarter, mass.at_most_half, mass.at_least_nine_tenths) == (0.2, 0.4, 0.1)
+    assert mass.lower < mass.average_radius < mass.upper
+    found = compare_runs((HONEST, GAMED))
+    assert [row["at_most_half"] for row in found.as_json()["pa_mass"]] == [0.0, 0.5]
+    page = comparison_page(found)
+    assert "<td>0.0 %</td>" in page
+    assert found.tables[-1].table.rows[-1] == ("all", "12", "0")
+
+
+def test_the_interval_of_an_average_is_that_of_a_mean() -> None:
+    """Over many images a bootstrap of 95 % reaches 1.96 standard errors to either side."""
+    counts = np.random.default_rng(0).integers(600, 1000, 2000)
+    run = _run("many", counts.tolist())
+    mass, error = mass_of(run), run.credited.std() / np.sqrt(2000)
+    reach = (mass.upper - mass.average_radius, mass.average_radius - mass.lower)
+    assert reach == pytest.approx((1.96 * error, 1.96 * error), rel=0.1)
+
+
+def test_logs_do_not_tell_how_far_below_one_half_an_image_lies() -> None:
+    """Counts recovered from printed radii leave that share unknown; a run without labels has none."""
+    log = replace(HONEST, recovered=True)
+    assert mass_of(log).at_most_quarter is None
+    assert mass_table({"log": mass_of(log)}).rows[0][3] == "unknown"
+    with pytest.raises(InvalidParameter, match="label"):
+        mass_of(replace(HONEST, labels=None, label_counts=None))
 
 
 def test_the_distributions_are_laid_over_one_another() -> None:

@@ -126,6 +126,27 @@ def test_the_attack_raises_the_loss_and_touches_no_weight(trained: Normalized) -
     assert all(parameter.grad is None for parameter in trained.parameters())
 
 
+@pytest.mark.parametrize("done", [1, 2])
+def test_the_recipe_attacks_the_noise_that_it_drew_from_the_discarding_on(
+    trained: Normalized, done: int
+) -> None:
+    """Before E_t the network learns from noise as drawn; from E_t on, from that very noise, attacked."""
+    images, labels, _ = _batch(16)
+    seen: list[torch.Tensor] = []
+    hook = trained.register_forward_hook(lambda _module, given, _logits: seen.append(given[0].detach()))
+    recipe = EasyImages(0.5, draws=2, discard_after=2, attack_steps=3, attack_step_size=0.5)
+    recipe.loss(trained, images, labels, torch.Generator().manual_seed(4), done)
+    hook.remove()
+    copies, noise = GaussianAugmentation(0.5, draws=2).noisy(images, torch.Generator().manual_seed(4))
+    if done == 2:
+        drawn, noise = (
+            noise,
+            attack_on_sphere(trained, copies, labels.repeat_interleave(2), noise, steps=3, step_size=0.5),
+        )
+        assert not torch.equal(noise, drawn)
+    assert torch.equal(seen[-1], copies + noise)
+
+
 def test_noise_without_length_or_gradient_is_not_moved() -> None:
     """There is no direction to go, and nothing becomes NaN."""
 
