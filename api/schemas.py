@@ -190,6 +190,7 @@ class ModelView(BaseModel):
     training_sigma: float | None
     mixture: dict[str, Any] | None = Field(description="Of what the model is a mixture, and how; or None")
     soup: dict[str, Any] | None = Field(description="Of what the model is an average, and how; or None")
+    ensemble: list[str] | None = Field(description="Of which models it averages the probabilities; or None")
 
 
 class ModelList(BaseModel):

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from api.schemas import ModelList, ModelView
 from api.services import Provided
-from certd.models import Specification, find_model, mixing_of, model_names, soup_of
+from certd.models import EnsembleSpecification, Specification, find_model, mixing_of, model_names, soup_of
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -31,4 +31,5 @@ def _view(model: Specification) -> ModelView:
         training_sigma=model.training_sigma,
         mixture=None if mixing is None else mixing.model_dump(mode="json"),
         soup=None if soup is None else soup.model_dump(mode="json"),
+        ensemble=list(model.ensemble) if isinstance(model, EnsembleSpecification) else None,
     )

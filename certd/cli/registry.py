@@ -159,6 +159,24 @@ def register_soup(
     print(f"registered {specification.reference} in {path}")
 
 
+@app.command("ensemble")
+def register_ensemble(
+    name: Name,
+    members: Annotated[list[str], typer.Argument(help="Registered models of the same images and classes.")],
+    registry: Registry = None,
+) -> None:
+    """Register, as NAME, the ensemble of registered models: probabilities averaged, at the price of all."""
+    from certd.models import draft_ensemble, load_model, register_model
+
+    path = _required(registry)
+    specification = draft_ensemble(name, members, registry=path)
+    for part in specification.ensemble:
+        load_model(part, registry=path)
+    register_model(path, specification)
+    print(specification.description)
+    print(f"registered {specification.reference} in {path}")
+
+
 @app.command()
 def inspect(
     model: options.Model,

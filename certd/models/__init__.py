@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from certd.datasets.extras import needed_to_run
 from certd.models.declaration import Declaration
+from certd.models.ensemble_specification import EnsembleSpecification
 from certd.models.mixing import Mixing, Transform
 from certd.models.mixture_specification import MixtureSpecification
 from certd.models.presets import PRESETS, Preset
@@ -21,6 +22,7 @@ from certd.models.specification import ModelSpecification
 if TYPE_CHECKING:
     from certd.models.base_classifier import BaseClassifier
     from certd.models.draft import Draft, draft_model
+    from certd.models.ensemble_loading import draft_ensemble
     from certd.models.inspection import Inspection, inspect_model
     from certd.models.loading import load_model
     from certd.models.mixture import mix
@@ -34,6 +36,7 @@ __all__ = [
     "Calibration",
     "Declaration",
     "Draft",
+    "EnsembleSpecification",
     "Inspection",
     "Mixing",
     "MixtureSpecification",
@@ -43,6 +46,7 @@ __all__ = [
     "SoupSpecification",
     "Specification",
     "Transform",
+    "draft_ensemble",
     "draft_mixture",
     "draft_model",
     "draft_soup",
@@ -64,6 +68,7 @@ _MODULE_OF = {
     "BaseClassifier": "base_classifier",
     "Draft": "draft",
     "Inspection": "inspection",
+    "draft_ensemble": "ensemble_loading",
     "draft_mixture": "mixture_loading",
     "draft_model": "draft",
     "draft_soup": "soup_loading",

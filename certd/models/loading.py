@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from certd.models.base_classifier import BaseClassifier
+from certd.models.ensemble_loading import load_ensemble
+from certd.models.ensemble_specification import EnsembleSpecification
 from certd.models.mixture_loading import load_mixture
 from certd.models.mixture_specification import MixtureSpecification
 from certd.models.networks import read_network
@@ -54,6 +56,8 @@ def load_model(
         return load_soup(entry.specification, entry.folder, load_part)
     if isinstance(entry.specification, MixtureSpecification):
         return load_mixture(entry.specification, entry.folder, load_part)
+    if isinstance(entry.specification, EnsembleSpecification):
+        return load_ensemble(entry.specification, load_part)
     return load_specification(entry.specification, entry.folder, device)
 
 

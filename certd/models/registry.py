@@ -14,15 +14,16 @@ from pydantic import ValidationError
 
 from certd.datasets.registry_file import read_entries
 from certd.errors import NotFound, UnreadableInput
+from certd.models.ensemble_specification import EnsembleSpecification
 from certd.models.mixture_specification import MIXTURE, MixtureSpecification
-from certd.models.soup_specification import SOUP, SoupSpecification
+from certd.models.soup_specification import ENSEMBLE, SOUP, SoupSpecification
 from certd.models.specification import ModelSpecification
 
 if TYPE_CHECKING:
     from certd.models.mixing import Mixing
     from certd.models.soup_specification import Soup
 
-Specification = ModelSpecification | MixtureSpecification | SoupSpecification
+Specification = ModelSpecification | MixtureSpecification | SoupSpecification | EnsembleSpecification
 BUILTIN_FOLDER = Path(__file__).parent / "builtin"
 
 
@@ -97,7 +98,9 @@ def soup_of(specification: Specification) -> Soup | None:
 
 
 def parts_of(specification: Specification) -> tuple[str, ...]:
-    """Return the references of the models that a mixture or a soup is made of; empty for any other."""
+    """Return the references of the models that another is made of: a mixture, a soup or an ensemble."""
+    if isinstance(specification, EnsembleSpecification):
+        return specification.ensemble
     mixing, soup = mixing_of(specification), soup_of(specification)
     if mixing is not None:
         return mixing.standard, mixing.robust
@@ -124,6 +127,8 @@ def _specification(name: str, members: dict[str, Any]) -> Specification:
         kind = MixtureSpecification
     elif SOUP in members:
         kind = SoupSpecification
+    elif ENSEMBLE in members:
+        kind = EnsembleSpecification
     try:
         return kind.model_validate({"name": name, **members})
     except ValidationError as error:

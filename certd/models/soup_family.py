@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
-from certd.errors import InvalidParameter
 from certd.models.base_classifier import BaseClassifier
+from certd.models.ensemble_loading import ensemble_of
 from certd.models.loaders.safetensors import read_safetensors
 from certd.models.soup_calibration import estimate_statistics
 from certd.models.soup_loading import average
@@ -109,30 +105,7 @@ class SoupFamily:
 
     def ensemble(self) -> BaseClassifier:
         """Return the ensemble of all ingredients: probabilities averaged, at the price of all."""
-        digest = hashlib.sha256(" ".join([ENSEMBLE, *(part.digest for part in self._parts)]).encode())
-        first = self._parts[0]
-        for part in self._parts[1:]:
-            if (part.input_shape, part.num_classes) != (first.input_shape, first.num_classes):
-                raise InvalidParameter(f"{part.name} and {first.name} take other images or classes.")
-        module = Ensemble([copy.deepcopy(part.module) for part in self._parts])
-        return BaseClassifier(ENSEMBLE, digest.hexdigest(), module, first.input_shape, first.num_classes)
-
-
-class Ensemble(nn.Module):
-    """Average the probabilities of networks.
-
-    Args:
-        members: From images to logits ``[image, class]``.
-    """
-
-    def __init__(self, members: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(members)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return logarithms of summed probabilities ``[image, class]``; the largest is its answer."""
-        logs = torch.stack([member(images).log_softmax(dim=1) for member in self.members])
-        return logs.logsumexp(dim=0)
+        return ensemble_of(ENSEMBLE, [_copied(part) for part in self._parts])
 
 
 def _copied(part: BaseClassifier) -> BaseClassifier:

@@ -52,6 +52,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             training = [f"--sigma={sigma}", "--epochs=3", "--seed=0", f"--out={weights}"]
             _certd("train", "digits-cnn", "digits-train", *training)
             _certd("models", "register", name, weights)
+        assert "probabilities averaged" in _certd("models", "ensemble", "all-three", *NAMES)
         yield folder / "models.yaml"
 
 
@@ -249,6 +250,15 @@ def test_a_key_finds_its_sweep_and_a_cancel_ends_it_whole(stack: Service) -> Non
     stack.client.delete(job_id)
     with pytest.raises(Gone):
         stack.client.sweep(job_id)
+
+
+def test_a_registered_ensemble_is_that_of_the_sweep(stack: Service, swept: dict[str, Any]) -> None:
+    """An ordinary job on the registered ensemble draws the votes of the sweep's, count by count."""
+    (view,) = [model for model in stack.client.models() if model["name"] == "all-three"]
+    assert [each.partition("@")[0] for each in view["ensemble"]] == NAMES
+    asked = {"model": "all-three", "dataset": "digits", "stop": IMAGES, "sigma": 0.5, "plan": "fixed"}
+    job = _ended(stack, stack.client.submit({**asked, "n": 100, "n0": 10, "seed": SWEEP["seed"]}))
+    assert _votes(stack.client.run(job["id"])) == _votes(stack.client.run(swept["id"], RUNS - 1))
 
 
 def test_a_sweep_is_run_again_as_another_sweep(stack: Service, swept: dict[str, Any]) -> None:

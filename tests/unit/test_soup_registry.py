@@ -13,16 +13,20 @@ import torch
 from certd.cli.soup import cook, parse_weights
 from certd.errors import Conflict, DigestMismatch, InvalidParameter, NotFound
 from certd.models import (
+    EnsembleSpecification,
     ModelSpecification,
     SoupSpecification,
+    draft_ensemble,
     draft_soup,
     find_model,
     load_model,
     model_names,
+    parts_of,
     register_model,
     unregister_model,
 )
 from certd.models.architectures import ARCHITECTURES
+from certd.models.soup_family import SoupFamily
 from certd.models.soups import soup
 
 if TYPE_CHECKING:
@@ -170,3 +174,49 @@ def test_weights_that_are_none_are_refused(text: str, units: int | None) -> None
     """With a sentence, not with another soup."""
     with pytest.raises(InvalidParameter):
         parse_weights(text, units)
+
+
+def test_an_ensemble_is_an_ordinary_model(registry: Path) -> None:
+    """It is found and pinned as others are, and answers with the mean of its members' probabilities."""
+    register_model(registry, draft_soup("mixed", ["first", "second"], [3, 2], 5, registry=registry))
+    register_model(registry, draft_ensemble("both", ["first", "mixed"], registry=registry))
+    found = find_model("both", registry=registry)
+    assert isinstance(found, EnsembleSpecification)
+    assert (found.input_shape, found.num_classes, found.training_sigma) == (SHAPE, 10, 0.25)
+    assert parts_of(found) == found.ensemble
+    loaded = load_model(found.reference, registry=registry)
+    assert loaded.reference == found.reference
+    images = torch.rand(5, *SHAPE)
+    parts = [load_model(name, registry=registry).module(images).softmax(dim=1) for name in ("first", "mixed")]
+    expected = (parts[0] + parts[1]) / 2
+    torch.testing.assert_close(loaded.module(images).softmax(dim=1), expected)
+    with pytest.raises(Conflict, match="both"):
+        unregister_model(registry, "mixed")
+
+
+def test_an_ensemble_is_the_one_of_a_sweep(registry: Path) -> None:
+    """Registered or made in a sweep, it has one digest: its counts belong to one classifier."""
+    found = draft_ensemble("both", ["first", "second"], registry=registry)
+    family = SoupFamily(found.ensemble, lambda each: load_model(each, registry=registry))
+    assert family.ensemble().digest == found.digest
+    assert draft_ensemble("b", ["second", "first"], registry=registry).digest != found.digest
+
+
+def test_what_makes_no_ensemble_is_refused(registry: Path) -> None:
+    """One member, other images, an ensemble inside an ensemble, a member that changed."""
+    for members, words in ((["first"], "at least two"), (["first", "digits-cnn"], "other images")):
+        with pytest.raises(InvalidParameter, match=words):
+            draft_ensemble("x", members, registry=registry)
+    with pytest.raises(NotFound):
+        draft_ensemble("x", ["first", "nobody"], registry=registry)
+    register_model(registry, draft_ensemble("both", ["first", "second"], registry=registry))
+    with pytest.raises(InvalidParameter, match="made of others"):
+        draft_ensemble("x", ["first", "both"], registry=registry)
+    with pytest.raises(InvalidParameter, match="made of others"):
+        draft_soup("x", ["first", "both"], [1, 1], 2, registry=registry)
+    file = registry.parent / "second.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(bytes(content))
+    with pytest.raises(DigestMismatch):
+        load_model("both", registry=registry)
