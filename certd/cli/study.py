@@ -21,7 +21,7 @@ from certd.errors import Conflict
 if TYPE_CHECKING:
     from certd.reports import Results
     from certd.reports.comparison import RunComparison
-    from certd.training import TrainingPreset, TrainingSettings
+    from certd.training import Recipe, TrainingPreset, TrainingSettings
 
 PLAIN, EASY = "plain", "easy-images"
 
@@ -85,7 +85,7 @@ def acr(
     )  # fmt: skip
     study.begin({PLAIN: plain, EASY: easy}, settings)
     runs = [study.run(name, recipe, settings) for name, recipe in ((PLAIN, plain), (EASY, easy))]
-    _write_comparison(out, runs)
+    _write_comparison(out, runs, study.about(easy.recipe, settings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,27 @@ class _Study:
         self.out.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
+    def about(self, easy: Recipe, settings: TrainingSettings) -> tuple[str, ...]:
+        """Say what the two networks are, for a reader who has the page alone."""
+        from certd.training import EasyImages
+        from certd.training.easy_images import DISCARD_DRAWS
+
+        assert isinstance(easy, EasyImages)  # noqa: S101 - choose_recipe returned it under this name
+        often = "the more often the surer the network is" if easy.reweight_every else "evenly"
+        both = (
+            f"Where they come from. Two networks, {self.architecture}, with the same first weights, trained "
+            f"for {settings.epochs} epochs on the same images of {self.training_set.dataset} under Gaussian "
+            f"noise of sigma {easy.sigma:g}, certified on the same images of {self.test_set.dataset}."
+        )
+        apart = (
+            f"{PLAIN} learns from every image. {EASY} gives up, after {easy.discard_after} epochs, those "
+            f"that it recognises in less than {easy.discard_below:.0%} of {DISCARD_DRAWS} noisy copies. "
+            f"It is served the others {often}, under noise that {easy.attack_steps} steps of "
+            f"{easy.attack_step_size:g} turned against it. The recipe, of arXiv:2410.06895, is made for a "
+            "large average radius, not for a good classifier."
+        )
+        return both, apart
+
     def run(self, name: str, training: TrainingPreset, settings: TrainingSettings) -> Results:
         """Return the certified run of one network, trained and certified as far as that is not done."""
         from certd.cli.local_job import LocalJob
@@ -136,14 +157,14 @@ class _Study:
         return results_of(job.run())
 
 
-def _write_comparison(out: Path, runs: list[Results]) -> None:
+def _write_comparison(out: Path, runs: list[Results], about: tuple[str, ...]) -> None:
     """Write the page, its JSON twin and the figures, and print what is found."""
     from certd.reports.comparison import compare_runs
     from certd.reports.comparison_page import comparison_page
     from certd.reports.figures.forms import render_figure
 
     found = compare_runs(runs)
-    (out / "compare.html").write_text(comparison_page(found))
+    (out / "compare.html").write_text(comparison_page(found, about))
     (out / "compare.json").write_text(json.dumps(found.as_json(), indent=2) + "\n")
     figures = out / "figures"
     figures.mkdir(exist_ok=True)

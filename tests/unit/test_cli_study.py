@@ -39,6 +39,7 @@ def test_one_command_trains_both_certifies_both_and_writes_the_page(tmp_path: Pa
     assert found["marks"] == [], "the two runs must be comparable"
     assert [row["run"] for row in found["pa_mass"]] == found["runs"]
     assert "the mass at small pA that they do not show" in page
+    assert "less than 30% of 100 noisy copies" in page, "a stranger must learn what the two networks are"
     assert {file.name for file in (tmp_path / "figures").iterdir()} == {
         "label-shares.svg", "correct-share.svg", "certified-accuracy.svg",
     }  # fmt: skip
