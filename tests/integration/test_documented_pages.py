@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PIL import Image
-
-from certd.datasets import load_dataset
 from tests.conftest import CHECKOUT, skip_or_fail
 from tests.transcripts import Block, blocks, program, unlike
 
@@ -52,12 +49,7 @@ def test_a_page_prints_what_it_shows(service: Service, tmp_path: Path, page: Pat
 
 
 def _lay_out(folder: Path) -> None:
-    """Give a page the files that it speaks of: two digits, and the examples of the checkout."""
-    digits = load_dataset("digits")
-    assert digits.labels is not None
-    for label in (3, 7):
-        image = digits.images[digits.labels.tolist().index(label), 0]
-        Image.fromarray(image).save(folder / f"{label}.png")
+    """Give a page the examples of the checkout, in a folder of its own."""
     (folder / "examples").symlink_to(CHECKOUT / "examples")
 
 

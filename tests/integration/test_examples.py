@@ -98,16 +98,12 @@ def test_the_javascript_client_follows_a_job_and_prints_its_radii(service: Servi
     assert "422 " in refused.stderr
 
 
-@pytest.mark.parametrize(
-    ("condition", "code", "said"), [("acc@0.25>=0.80", 0, "ok "), ("acc@0.5>=0.999", 1, "FAILED ")]
-)
-def test_the_gate_lets_through_what_is_proved_and_nothing_else(
-    tmp_path: Path, condition: str, code: int, said: str
-) -> None:
-    """Exit code 0 where the condition holds, and 1 where it does not."""
-    done = _run(tmp_path, "bash", EXAMPLES / "ci_gate.sh", condition, IMAGES="10", RUN="run.parquet")
-    assert done.returncode == code, done.stderr
-    assert done.stdout.startswith(said)
+def test_the_gate_stops_what_is_not_proved(tmp_path: Path) -> None:
+    """Exit code 1 where one of two conditions fails; what lets through is run with docs/how-to/ci-gate.md."""
+    conditions = ["acc@0.25>=0.80", "acc@0.5>=0.999"]
+    done = _run(tmp_path, "bash", EXAMPLES / "ci_gate.sh", *conditions, IMAGES="10", RUN="run.parquet")
+    assert done.returncode == 1, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["ok", "FAILED", "ok"]
     assert (tmp_path / "run.parquet").exists()
 
 
