@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tests.conftest import CHECKOUT, skip_or_fail
 from tests.transcripts import Block, blocks, program, unlike
 
