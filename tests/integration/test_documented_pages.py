@@ -43,7 +43,7 @@ def test_a_page_prints_what_it_shows(service: Service, tmp_path: Path, page: Pat
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert unlike(blocks(page), done.stdout) == [], done.stdout

@@ -43,7 +43,7 @@ def _run(folder: Path, *command: str | Path, **variables: str) -> subprocess.Com
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 
