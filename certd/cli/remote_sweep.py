@@ -7,11 +7,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from certd.cli.display import watching
+from certd.cli.soup import scaled_weights
 from certd.client import Client
 from certd.errors import CertdError, Conflict, InvalidParameter
 from certd.settings import load_settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from certd.smoothing.run import Run
     from certd.smoothing.soup_sweep import SweepFolder
 
 
@@ -62,6 +66,36 @@ def fetch_sweep(server: str, job_id: str, folder: SweepFolder) -> None:
         _fetch(client, job, folder)
 
 
+def certify_remotely(
+    server: str, job_id: str, weights: str | None, request: dict[str, Any], out: Path
+) -> Run:
+    """Have a service certify the soup that a sweep of its chose, and keep the run.
+
+    Args:
+        server: URL of the service.
+        job_id: The sweep.
+        weights: Which soup, such as ``0.6,0.4``; None for the best.
+        request: The rest, under the names of ``POST /v1/sweeps/ID/certify``.
+        out: Where the run goes.
+
+    Raises:
+        Conflict: If ``out`` exists, or the sweep has not ended.
+        InvalidRequest: If images or noise chose the soup, with the service's explanation.
+        CertdError: If the job did not succeed.
+    """
+    from certd.smoothing.run import read_run
+
+    if out.exists():
+        raise Conflict(f"{out} exists; choose another --out.")
+    with _client(server) as client:
+        steps = {} if weights is None else {"weights": _in_steps(weights, client.job(job_id))}
+        job = client.certify_chosen(job_id, {**request, **steps})
+        sys.stderr.write(f"{job['certification']['model'].partition('@')[0]}, {job['id']}\n")
+        content = client.run_file(_succeeded(watching(client, job))["id"])
+    out.write_bytes(content)
+    return read_run(io.BytesIO(content))
+
+
 def _client(server: str) -> Client:
     key = load_settings().key
     return Client(server, None if key is None else key.get_secret_value())
@@ -72,10 +106,7 @@ def _fetch(client: Client, job: dict[str, Any], folder: SweepFolder) -> None:
     from certd.smoothing.run import read_run
     from certd.smoothing.soup_question import SoupSweep
 
-    if job["status"] != "succeeded":
-        why = job["error"]["detail"] if job["error"] else "its finished runs stay there"
-        raise CertdError(f"{job['id']} {job['status']}: {why}")
-    found = client.sweep(job["id"])
+    found = client.sweep(_succeeded(job)["id"])
     question = SoupSweep.model_validate(found["question"])
     folder.begin(question)
     for run in found["runs"]:
@@ -84,3 +115,18 @@ def _fetch(client: Client, job: dict[str, Any], folder: SweepFolder) -> None:
             folder.refuse(member, run["refused"])
         else:
             folder.write(member, sigma, read_run(io.BytesIO(client.run_file(job["id"], run["run"]))))
+
+
+def _in_steps(weights: str, job: dict[str, Any]) -> list[int]:
+    """Return weights in steps of a sweep of a service."""
+    if job["sweep"] is None:
+        raise InvalidParameter(f"{job['id']} is no sweep.")
+    return list(scaled_weights(weights, job["sweep"]["units"]))
+
+
+def _succeeded(job: dict[str, Any]) -> dict[str, Any]:
+    """Return a job that ended well; else say what ended it."""
+    if job["status"] != "succeeded":
+        why = job["error"]["detail"] if job["error"] else "what is finished of it stays there"
+        raise CertdError(f"{job['id']} {job['status']}: {why}")
+    return job

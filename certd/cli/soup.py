@@ -44,6 +44,22 @@ def parse_weights(text: str, units: int | None) -> tuple[tuple[int, ...], int]:
     return tuple(int(value if units else value * steps) for value in found), steps
 
 
+def scaled_weights(text: str, units: int) -> tuple[int, ...]:
+    """Return decimals such as ``0.6,0.4`` in steps of a sweep.
+
+    Args:
+        text: The weights, taken exactly as written.
+        units: The sweep's steps of one whole.
+
+    Raises:
+        InvalidParameter: If it is no such list, or one of them is no whole number of steps.
+    """
+    steps, whole = parse_weights(text, None)
+    if any(step * units % whole for step in steps):
+        raise InvalidParameter("This sweep has no soup of those weights; certify one of its grid.")
+    return tuple(step * units // whole for step in steps)
+
+
 def parse_window(window: str) -> tuple[int, int | None]:
     """Return the first position of START:STOP and the one after the last, None for the end.
 

@@ -12,7 +12,7 @@ import typer
 from certd.cli import options, soup_work
 from certd.cli.display import progress_bar
 from certd.cli.interruption import interruptible
-from certd.cli.remote_sweep import fetch_sweep, sweep_remotely
+from certd.cli.remote_sweep import certify_remotely, fetch_sweep, sweep_remotely
 from certd.cli.soup import images_between
 from certd.errors import Conflict
 from certd.settings import load_settings
@@ -123,6 +123,34 @@ def fetch(
     """Fetch the runs of a sweep that a service has finished, to report on and certify from."""
     fetch_sweep(server, job, soup_work.open_folder(folder))
     soup_work.print_report(soup_work.read_report(soup_work.open_folder(folder), None))
+
+
+@app.command()
+def final(
+    job: Annotated[str, typer.Argument(help="Id of the sweep at the service.")],
+    server: Annotated[str, typer.Option("--server", help="URL of the service.")],
+    out: Annotated[Path, typer.Option(help="Write the run here, as Parquet.")],
+    sigma: options.Sigma,
+    images: Annotated[str, typer.Option(help="Images of the sweep's data set, START:STOP by position.")],
+    skip: Annotated[int, typer.Option(help="Of these, take every skip-th.")] = 1,
+    weights: Annotated[str | None, typer.Option(help="Which soup; by default the best one.")] = None,
+    threat: Threats = None,
+    n: Annotated[int, typer.Option("--n", help="Estimation draws an image.")] = 10_000,
+    alpha: options.Alpha = None,
+    seed: options.Seed = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Certify images that chose the soup, and mark the run.")
+    ] = False,
+) -> None:
+    """Certify the soup that a sweep of a service chose, there, on other images and with fresh noise."""
+    from certd.cli.certify import show
+
+    asked = {
+        "sigma": sigma, **soup_work.window_of(images), "skip": skip, "threats": threat or None, "n": n,
+        "alpha": alpha, "seed": seed, "force": force,
+    }  # fmt: skip
+    given = {name: value for name, value in asked.items() if value is not None}
+    show(certify_remotely(server, job, weights, given, out), as_json=False)
 
 
 @app.command()

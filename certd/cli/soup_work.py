@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from certd.cli.soup import images_between, parse_weights, parse_window
+from certd.cli.soup import images_between, parse_window, scaled_weights
 from certd.errors import Conflict, InvalidParameter
 from certd.settings import load_settings
 
@@ -120,10 +120,8 @@ def chosen_weights(folder: SweepFolder, text: str | None, threats: Sequence[str]
             raise InvalidParameter("This sweep is not finished; go on with it, or name a soup by --weights.")
         best = report.best(1)[0].weights
         return best or ()
-    steps, units = parse_weights(text, None)
-    scaled = tuple(step * sweep.units // units for step in steps)
-    exact = all(step * sweep.units == back * units for step, back in zip(steps, scaled, strict=True))
-    if not exact or scaled not in sweep.grid:
+    scaled = scaled_weights(text, sweep.units)
+    if scaled not in sweep.grid:
         raise InvalidParameter("This sweep has no soup of those weights; certify one of its grid.")
     return scaled
 

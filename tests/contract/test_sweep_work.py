@@ -13,10 +13,14 @@ import torch
 from api.final_submission import FinalSubmission
 from api.services import Services
 from api.sweep_submission import SweepSubmission
+from api.views import job_view
 from certd.access import Caller
 from certd.datasets.cache import DatasetCache
 from certd.errors import InvalidParameter, ModelError
+from certd.jobs import keys
 from certd.jobs.job import JobStatus
+from certd.jobs.progress import ShardProgress
+from certd.jobs.reconcile import Reconciler
 from certd.jobs.rendering import REPORT, render
 from certd.jobs.sweep_request import FinalRequest, SweepRequest
 from certd.models import Declaration, draft_model, find_model, load_model, register_model
@@ -209,6 +213,24 @@ def test_a_worker_keeps_the_last_few_soups_and_never_a_grid(shop: Workshop) -> N
     assert again.reference == made[0].reference
     before, after = made[0].module.state_dict(), again.module.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_lost_progress_is_read_again_refusals_included(shop: Workshop) -> None:
+    """After the queue forgot everything, each finished shard counts once: a refused one as done, undrawn."""
+    job = shop.submit()
+    for index in (1, 2, 3):
+        shop.work.run(job, index)
+    services = shop.services
+    known = services.board.shards(job.id)
+    assert known[3] == ShardProgress(3, 0, 0)
+    services.board.forget(job.id)
+    services.redis.delete(keys.RECONCILER)
+    reconciler = Reconciler(services.storage, services.redis, services.dispatcher, services.board)
+    found = reconciler.run(lock_seconds=0.01)
+    assert found is not None
+    assert found.reseeded == 3
+    assert services.board.shards(job.id) == known
+    assert job_view(services, job).progress.images_done == 9
 
 
 def test_ingredients_that_changed_end_a_sweep(shop: Workshop, folder: Path) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from certd.cli import app
 from certd.errors import CertdError, Conflict, Gone, InvalidParameter, NotFound, TooLarge
+from certd.result import Result
 from certd.smoothing.draws import Phase
 from tests.integration.browsing import NARROW, WIDE, Reader, chromium
 from tests.integration.conftest import running
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from certd.result import Result
     from tests.integration.conftest import Service
 
 pytestmark = pytest.mark.integration
@@ -107,6 +107,9 @@ def test_a_sweep_is_one_job_with_the_report_of_a_local_one(
     assert progress["images_done"] == progress["images_total"] == RUNS * IMAGES
     assert swept["sweep"]["runs_done"] == swept["sweep"]["runs_total"] == RUNS
     assert [job["id"] for job in stack.client.jobs()].count(swept["id"]) == 1
+    for name in NAMES:
+        assert swept["id"] in [job["id"] for job in stack.client.jobs(model=name)]
+    assert swept["id"] not in [job["id"] for job in stack.client.jobs(model="digits-cnn")]
     expected = _certd("soup", "report", str(local), *THREATS, "--json")
     assert stack.client.report(swept["id"]) == json.loads(expected)
     page = local.parent / "page.html"
@@ -174,6 +177,12 @@ def test_the_chosen_soup_is_certified_elsewhere_with_fresh_noise(
     request = {"sigma": 0.25, "start": 18, "limit": 4, "n": 100, "weights": [1, 0, 1], "force": True}
     forced = _ended(stack, stack.client.certify_chosen(swept["id"], request))
     assert "2 of the images chose this soup" in stack.client.report(forced["id"])["settings"]["marked"]
+    out = stack.log.parent / "final.parquet"
+    there = [swept["id"], f"--server={stack.url}", f"--out={out}", "--sigma=.25", "--n=100", "--seed=5"]
+    assert "certified accuracy" in _certd("soup", "final", *there, "--images=180:186", "--weights=.5,0,.5")
+    kept = Result.load(out)
+    assert kept.manifest.certification.model.startswith("soup-0.5-0-0.5@")
+    assert len(kept.certificates) == 6
     with pytest.raises(InvalidParameter, match="no sweep"):
         stack.client.certify_chosen(final["id"], {"sigma": 0.25})
 
