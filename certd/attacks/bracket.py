@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from certd.smoothing.manifest import Manifest
     from certd.smoothing.plans.plan import Conclusion
 
 FORMAT = "certd-attacks-1"
@@ -155,6 +156,35 @@ class BracketFile:
         whole = self._path.with_name(f"{self._path.name}.new")
         whole.write_text("\n".join(lines) + "\n")
         whole.replace(self._path)
+
+
+def attacked_run(manifest: Manifest) -> dict[str, Any]:
+    """Return what the brackets of a run say of it; brackets with other words are of another run."""
+    certification = manifest.certification
+    return {
+        "model": certification.model,
+        "dataset": manifest.dataset,
+        "selection": manifest.selection,
+        "sigma": certification.noise.sigma,
+        "norm": manifest.norm,
+        "alpha": manifest.settings["alpha"],
+        "seed": certification.seed,
+        "settings": manifest.settings,
+        "execution": manifest.execution.model_dump(mode="json"),
+    }
+
+
+def brackets_of(path: Path, manifest: Manifest) -> tuple[dict[str, Any], list[Bracket]]:
+    """Return what :func:`read_brackets` returns, of brackets of this very run.
+
+    Raises:
+        UnreadableInput: If it is no such file.
+        Conflict: If it is of another run.
+    """
+    header, brackets = read_brackets(path)
+    if header.get("run") != json.loads(json.dumps(attacked_run(manifest))):
+        raise Conflict(f"{path} was made by an attack on another run.")
+    return header, brackets
 
 
 def read_brackets(path: Path) -> tuple[dict[str, Any], list[Bracket]]:

@@ -118,21 +118,11 @@ def _go_on(
 
 def _header(run: Run, search: Search) -> dict[str, Any]:
     """Return what the brackets rest on, and what must be the same to go on with them."""
+    from certd.attacks.bracket import attacked_run
     from certd.attacks.toolbox import PACKAGE, toolbox_version
 
-    certification = run.manifest.certification
     return {
-        "run": {
-            "model": certification.model,
-            "dataset": run.manifest.dataset,
-            "selection": run.manifest.selection,
-            "sigma": certification.noise.sigma,
-            "norm": run.manifest.norm,
-            "alpha": run.manifest.settings["alpha"],
-            "seed": certification.seed,
-            "settings": run.manifest.settings,
-            "execution": run.manifest.execution.model_dump(mode="json"),
-        },
+        "run": attacked_run(run.manifest),
         "search": asdict(search),
         "toolbox": f"{PACKAGE} {toolbox_version()}",
     }

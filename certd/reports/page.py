@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from certd.reports.brackets import band_figure, bracket_figure, bracket_summary
 from certd.reports.confidence import confidence_report
 from certd.reports.confidence_tables import calibration_table, detection_table, gaps_table
 from certd.reports.figures import gallery
@@ -20,6 +21,7 @@ from certd.reports.summary import warnings_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from certd.reports.brackets import BracketReport
     from certd.reports.figures import Figure, Table
     from certd.reports.results import Results
     from certd.smoothing.manifest import Manifest
@@ -41,6 +43,7 @@ TITLES = {
 }
 
 
+ATTACKED = "Between what the radii lie"
 CONFIDENCE = ("How sure the classifier is", ("reliability", "confidence-density", "risk-coverage"))
 
 
@@ -62,11 +65,17 @@ def page_of_run(run: Run) -> str:
     return page_of_results(results_of(run), run.manifest)
 
 
-def page_of_results(results: Results, manifest: Manifest) -> str:
-    """Return what :func:`page_of_run` returns, from what the reports read of a run."""
+def page_of_results(results: Results, manifest: Manifest, attacked: BracketReport | None = None) -> str:
+    """Return what :func:`page_of_run` returns, from what the reports read of a run.
+
+    Args:
+        results: Of the run.
+        manifest: What was certified, with what.
+        attacked: What an attack on it found; the page then has a section of that.
+    """
     statements = guarantees(results)
     text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    return _page(results, statements[0]["sentence"], statements[1:], text)
+    return _page(results, statements[0]["sentence"], statements[1:], text, attacked)
 
 
 def page_of_log(results: Results) -> str:
@@ -75,7 +84,11 @@ def page_of_log(results: Results) -> str:
 
 
 def _page(
-    results: Results, promise: str, statements: Sequence[Mapping[str, Any]], manifest: str | None
+    results: Results,
+    promise: str,
+    statements: Sequence[Mapping[str, Any]],
+    manifest: str | None,
+    attacked: BracketReport | None = None,
 ) -> str:
     sure = confidence_report(results)
     return render_page(
@@ -85,9 +98,13 @@ def _page(
         partial="" if results.complete else images_of(results),
         methods=methods_sentence(results),
         promise=promise,
-        warnings=[*warnings_of(results), *([] if sure is None else sure.warnings)],
+        warnings=[
+            *([] if attacked is None else attacked.warnings),
+            *warnings_of(results),
+            *([] if sure is None else sure.warnings),
+        ],
         headline=() if results.labels is None else (accuracies(results),),
-        sections=sections_of(results),
+        sections=[*sections_of(results), *([] if attacked is None else [attack_section(attacked)])],
         guarantees=[_printed(statement) for statement in statements],
         bibliography=bibliography(results),
         manifest=manifest,
@@ -117,6 +134,12 @@ def sections_of(results: Results) -> list[Section]:
     title, names = CONFIDENCE
     tables = (calibration_table(sure), gaps_table(sure), detection_table(sure))
     return [*sections[:-1], averages, Section(title, tuple(figures[name] for name in names), tables)]
+
+
+def attack_section(attacked: BracketReport) -> Section:
+    """Return the part of the page that holds what is proved beside what an attack found."""
+    figures = (bracket_figure(attacked), band_figure(attacked)) if attacked.brackets else ()
+    return Section(ATTACKED, figures, (bracket_summary(attacked),))
 
 
 def _printed(statement: Mapping[str, Any]) -> dict[str, str]:

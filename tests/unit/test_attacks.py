@@ -284,6 +284,51 @@ def test_the_command_brackets_a_run_and_goes_on(tmp_path: Path) -> None:
     assert parts.read_bytes() == whole.read_bytes()
 
 
+def test_the_report_of_a_run_takes_in_what_was_found_of_it(tmp_path: Path) -> None:
+    """A section, JSON of its own and every contradiction; brackets of another run are refused."""
+    run, other, found = (str(tmp_path / name) for name in ("run.parquet", "other.parquet", "found"))
+    asked = [
+        "certify",
+        "digits-cnn",
+        "digits",
+        "--plan",
+        "fixed",
+        "--n",
+        "200",
+        "--limit",
+        "2",
+        "--seed",
+        "1",
+    ]
+    for file, sigma in ((run, "0.25"), (other, "0.5")):
+        assert CliRunner().invoke(app, [*asked, "--sigma", sigma, "--out", file]).exit_code == 0
+    search = ["--seed", "2", "--n", "500", "--steps", "2", "--copies", "2", "--rounds", "1"]
+    assert CliRunner().invoke(app, ["attack", run, *search, "--out", found]).exit_code == 0
+    page = tmp_path / "page.html"
+    report = ["report", run, "--attacks", found, "--html", str(page)]
+    said = json.loads(CliRunner().invoke(app, [*report, "--json"]).stdout)["attacks"]
+    assert said["images"] == 2
+    assert said["contradictions"] == []
+    assert "attacks" not in json.loads(CliRunner().invoke(app, ["report", run, "--json"]).stdout)
+    assert "Between what the radii lie" in page.read_text()
+    assert 'id="brackets"' in page.read_text()
+    assert "certified images attacked" in CliRunner().invoke(app, report).stdout
+    wrong = CliRunner().invoke(app, ["report", other, "--attacks", found])
+    assert isinstance(wrong.exception, Conflict)
+    _contradict(tmp_path / "found")
+    loud = CliRunner().invoke(app, [*report, "--json"])
+    assert "One of the two is false" in loud.stderr
+    assert "One of the two is false" in page.read_text()
+    assert json.loads(loud.stdout)["attacks"]["contradictions"]
+
+
+def _contradict(path: Path) -> None:
+    """Write a perturbation shorter than what is certified into a file of brackets."""
+    header, first, *others = path.read_text().splitlines()
+    bracket = {**json.loads(first), "attacked": json.loads(first)["certified"] / 2, "found_class": 9}
+    path.write_text("\n".join([header, json.dumps(bracket), *others]) + "\n")
+
+
 def test_the_run_is_attacked_as_it_was_executed() -> None:
     """The test of what was found runs in the run's arithmetic and batch, or in the one it certifies."""
     classifier = load_model("digits-cnn")
