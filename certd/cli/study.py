@@ -132,9 +132,9 @@ class _Study:
         apart = (
             f"{PLAIN} learns from every image. {EASY} gives up, after {easy.discard_after} epochs, those "
             f"that it recognises in less than {easy.discard_below:.0%} of {DISCARD_DRAWS} noisy copies. "
-            f"It is served the others {often}, under noise that {easy.attack_steps} steps of "
-            f"{easy.attack_step_size:g} turned against it. The recipe, of arXiv:2410.06895, is made for a "
-            "large average radius, not for a good classifier."
+            f"It is served the others {often}, under noise turned against it (attack steps: "
+            f"{easy.attack_steps}, of length {easy.attack_step_size:g}). The recipe, of arXiv:2410.06895, "
+            "is made for a large average radius, not for a good classifier."
         )
         return both, apart
 
