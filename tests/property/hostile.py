@@ -54,13 +54,13 @@ def bombard(parse: Callable[[bytes], object], originals: Sequence[bytes], cases:
     with bounded():
         for _ in range(cases):
             data = spoilt(chance, originals)
-            began = time.perf_counter()
+            began = time.process_time()
             accepted = False
             with suppress(CertdError):
                 parse(data)
                 accepted = True
             refused += not accepted
-            assert time.perf_counter() - began < PATIENCE_SECONDS, data
+            assert time.process_time() - began < PATIENCE_SECONDS, data
     return refused
 
 
