@@ -32,6 +32,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 SERVER_SECONDS = 10.0
 
 
+@pytest.hookimpl(tryfirst=True)  # the plugin that spreads the tests reads the marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file in one process, and all tests that start services in one: they wait more than they work."""
     for item in items:
