@@ -32,14 +32,6 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 SERVER_SECONDS = 10.0
 
 
-@pytest.hookimpl(tryfirst=True)  # the plugin that spreads the tests reads the marks in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file in one process, and all tests that start services in one: they wait more than they work."""
-    for item in items:
-        group = "services" if item.path.parent.name == "integration" else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 def skip_or_fail(reason: str) -> None:
     """Skip on a laptop, fail in CI: a missing part must not pass unnoticed where everything is promised."""
     if os.environ.get("CI") == "true":
