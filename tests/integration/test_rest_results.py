@@ -153,13 +153,13 @@ def test_a_finished_shard_is_read_once(
         return really(name, index)
 
     monkeypatch.setattr(storage, "read_shard", noted)
-    finished = storage.finished_shards(job_id)
+    finished = storage.certified_shards(job_id)
     assert len(finished) > 1
     runs = FinishedRuns(storage)
-    monkeypatch.setattr(storage, "finished_shards", lambda _: finished - {0})
+    monkeypatch.setattr(storage, "certified_shards", lambda _: finished - {0})
     partial = runs.read(job_id)
     assert partial.find(0) is None
     assert partial.placed[0][0] == partial.starts[1] > 0
-    monkeypatch.setattr(storage, "finished_shards", lambda _: finished)
+    monkeypatch.setattr(storage, "certified_shards", lambda _: finished)
     assert [place for place, _ in runs.read(job_id).placed] == list(range(40))
     assert sorted(read) == sorted(finished)
