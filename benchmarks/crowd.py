@@ -18,7 +18,6 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
-import dramatiq
 from dramatiq import Worker
 from redis import Redis
 
@@ -28,7 +27,7 @@ from certd.jobs.dispatch import Dispatcher
 from certd.jobs.inputs import Inputs
 from certd.jobs.job import Job, JobInputs, new_job_id, utc_now
 from certd.jobs.progress import ProgressBoard, ShardProgress
-from certd.jobs.queue import ACTOR, LOW, QUEUES, ShardQueue, connect, make_broker
+from certd.jobs.queue import QUEUES, ShardQueue, connect, declare_actors, make_broker
 from certd.jobs.shards import Shard
 from certd.jobs.storage import JobStorage
 from certd.jobs.workforce import Workforce
@@ -65,7 +64,7 @@ class SimulatedWorker:
         self._pulse = Pulse(Workforce(redis), name, "cpu")
         broker = make_broker(url, HEARTBEAT_SECONDS)
         self._dispatcher = Dispatcher(self._storage, redis, ShardQueue(broker), 2 * HEARTBEAT_SECONDS)
-        dramatiq.actor(actor_name=ACTOR, queue_name=LOW, broker=broker)(self._work)
+        declare_actors(broker, self._work)
         self._consumer = Worker(
             broker, queues=set(QUEUES), worker_threads=1, worker_timeout=idle_milliseconds
         )

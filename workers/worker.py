@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import dramatiq
 import structlog
 import torch
 from dramatiq import Worker
@@ -17,7 +16,7 @@ from certd.errors import CertdError
 from certd.jobs.dispatch import Dispatcher
 from certd.jobs.expiry import Expiry
 from certd.jobs.progress import ProgressBoard
-from certd.jobs.queue import ACTOR, LOW, QUEUES, ShardQueue, connect, make_broker
+from certd.jobs.queue import QUEUES, ShardQueue, connect, declare_actors, make_broker
 from certd.jobs.reconcile import Reconciler
 from certd.jobs.storage import JobStorage
 from certd.jobs.uploads import UploadStore
@@ -70,7 +69,7 @@ class WorkerProcess:
         tasks = Tasks(
             storage, redis, board, dispatcher, work, self._pulse, self._metrics, settings.max_attempts
         )
-        dramatiq.actor(actor_name=ACTOR, queue_name=LOW, broker=broker)(tasks.certify_shard)
+        declare_actors(broker, tasks.certify_shard)
         self._reconciler = Reconciler(storage, redis, dispatcher, board)
         self._expiry = Expiry(storage, settings.expire_days)
         self._uploads = UploadStore(store)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import dramatiq
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 from redis import Redis
@@ -13,9 +14,10 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from certd.jobs.job import Job
 
-ACTOR = "certify_shard"
 NAMESPACE = "certd:queue"
 HIGH, LOW = "high", "low"
 QUEUES = (HIGH, LOW)
@@ -63,6 +65,19 @@ def make_broker(url: str, heartbeat_timeout_seconds: float) -> RedisBroker:
     return broker
 
 
+def declare_actors(broker: RedisBroker, certify_shard: Callable[[str, int], None]) -> None:
+    """Have a worker call ``certify_shard`` with the job and the shard of each message it fetches.
+
+    There is one actor a queue, for a worker orders the messages it holds by their actors' priorities: shards
+    of small jobs come first. They hold a large job up for as long as they take themselves, and no longer.
+    """
+    for priority, queue in enumerate(QUEUES):
+        actor = dramatiq.actor(
+            actor_name=_actor_name(queue), queue_name=queue, priority=priority, broker=broker
+        )
+        actor(certify_shard)
+
+
 class ShardQueue:
     """Sends shards to whichever worker is free."""
 
@@ -73,10 +88,16 @@ class ShardQueue:
         """Queue one shard of ``job``."""
         queue = HIGH if job.max_draws <= SMALL_JOB_DRAWS else LOW
         self._broker.enqueue(
-            Message(queue_name=queue, actor_name=ACTOR, args=(job.id, shard), kwargs={}, options={})
+            Message(
+                queue_name=queue, actor_name=_actor_name(queue), args=(job.id, shard), kwargs={}, options={}
+            )
         )
 
     def depth(self) -> int:
         """Return how many messages wait for a worker."""
         client = self._broker.client
         return sum(int(client.llen(f"{self._broker.namespace}:{name}")) for name in QUEUES)
+
+
+def _actor_name(queue: str) -> str:
+    return f"certify_shard_{queue}"

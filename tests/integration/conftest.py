@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 STOP_SECONDS = 60.0
 # A worker that fell silent for this long counts as dead; short, so that the tests need not wait.
 SETTINGS = {"CERTD_HEARTBEAT_SECONDS": "3", "CERTD_RECONCILE_SECONDS": "1", "CERTD_SHARD_SECONDS": "0.3"}
@@ -44,7 +44,7 @@ class Service:
         """Return the processes of the workers that ever started."""
         return [int(str(event["pid"])) for event in self.events("worker_started")]
 
-    def wait_until(self, holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    def wait_until(self, holds: Callable[[], bool], seconds: float = 180.0) -> None:
         """Poll until ``holds``, and fail the test when it never does."""
         deadline = time.monotonic() + seconds
         while not holds():

@@ -34,7 +34,7 @@ SCREENS = [(False, WIDE), (True, WIDE), (False, NARROW)]
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Return the browser that the tests of this module share."""
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=60_000)
     with chromium() as browser:
         yield browser
 

@@ -137,7 +137,7 @@ def test_a_password_in_the_queue_s_address_is_not_printed(tmp_path: Path) -> Non
         assert httpx.get(f"{address}/readyz").status_code == 503
         assert "certd_queue_up 0.0" in httpx.get(f"{address}/metrics").text
         process.terminate()
-        rest, log = process.communicate(timeout=30)
+        rest, log = process.communicate(timeout=120)
     assert "queue_away" in log
     assert "hunter2" not in address + rest + log
 
