@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     reconcile_seconds: float = Field(
         default=5.0, gt=0, description="Pause between two rounds of the reconciler"
     )
+    idle_milliseconds: int | None = Field(
+        default=None,
+        ge=1,
+        description="Pause of an idle worker between two looks for work; None: 20 at a unix socket, else 100",
+    )
     shard_seconds: float = Field(default=3.0, gt=0, description="How long one shard should take")
     max_attempts: int = Field(default=5, ge=1, description="Attempts at one shard before its job fails")
     threads: int = Field(default=1, ge=1, description="Threads of one worker process")

@@ -74,7 +74,10 @@ class WorkerProcess:
         self._expiry = Expiry(storage, settings.expire_days)
         self._uploads = UploadStore(store)
         self._consumer = Worker(
-            broker, queues=set(QUEUES), worker_threads=1, worker_timeout=_idle_milliseconds(redis_url)
+            broker,
+            queues=set(QUEUES),
+            worker_threads=1,
+            worker_timeout=settings.idle_milliseconds or _usual_idle_milliseconds(redis_url),
         )
         self._consumer.queue_prefetch = PREFETCH
         self._log = log.bind(worker_id=worker_id, pid=os.getpid())
@@ -114,8 +117,8 @@ class WorkerProcess:
             )
 
 
-def _idle_milliseconds(redis_url: str) -> int:
-    """Return how long an idle worker waits before it looks into the queue again.
+def _usual_idle_milliseconds(redis_url: str) -> int:
+    """Return how long an idle worker waits before it looks into the queue again, where no setting says so.
 
     A server on this machine's own socket serves few workers and is quick to ask; one on a network may serve
     hundreds.

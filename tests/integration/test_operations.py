@@ -8,13 +8,16 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from redis import Redis
 
 from api.embedded import stack
+from api.embedded.valkey import server_url
 from certd.access import KeyStore, Scope
 from certd.errors import Unavailable
 from certd.settings import Settings
@@ -104,6 +107,25 @@ def test_the_doctor_finds_a_running_stack_in_order(service: Service, token: str)
     assert "Valkey" in findings["queue"]["detail"]
     for part in ("append-only", "eviction", "workers", "storage", "keys"):
         assert findings[part]["health"] == "ok", findings[part]
+
+
+@pytest.mark.parametrize(("pause", "at_least", "at_most"), [("5", 100, 1e9), ("3000", 0, 40)])
+def test_an_idle_worker_asks_as_often_as_it_is_told(
+    tmp_path: Path, pause: str, at_least: float, at_most: float
+) -> None:
+    """Commands a second that reach the queue's server, over two seconds."""
+    with running(tmp_path, CERTD_IDLE_MILLISECONDS=pause, CERTD_RECONCILE_SECONDS="60") as service:
+        service.wait_for_workers(1)
+        with Redis.from_url(server_url(tmp_path)) as redis:
+            # The pauses grow from milliseconds, doubling, so they take a while to reach a long one.
+            time.sleep(2 * int(pause) / 1000)
+            counts, times = [], []
+            for _ in range(2):
+                counts.append(int(redis.info("stats")["total_commands_processed"]))
+                times.append(time.monotonic())
+                time.sleep(2.0)
+    asked = (counts[1] - counts[0]) / (times[1] - times[0])
+    assert at_least < asked < at_most
 
 
 def test_no_secret_reaches_a_log(service: Service, token: str) -> None:

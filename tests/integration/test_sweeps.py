@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from redis import Redis
 from typer.testing import CliRunner
 
+from api.embedded.valkey import server_url
 from certd.cli import app
 from certd.errors import CertdError, Conflict, Gone, InvalidParameter, NotFound, TooLarge
 from certd.result import Result
@@ -86,7 +88,7 @@ def swept(stack: Service) -> dict[str, Any]:
 
 
 def _ended(service: Service, job: dict[str, Any]) -> dict[str, Any]:
-    ended = service.client.wait(job["id"], timeout_seconds=120)
+    ended = service.client.wait(job["id"], timeout_seconds=300)
     assert ended["status"] == "succeeded", ended["error"]
     return ended
 
@@ -138,6 +140,29 @@ def test_a_killed_worker_changes_no_count(
     assert _files(folder) == _files(local)
     with pytest.raises(Conflict, match="not empty"):
         _certd("soup", "sweep", str(folder), "digits", *NAMES, *LOCAL, f"--server={stack.url}")
+
+
+def test_two_workers_share_a_sweep_although_one_is_killed_and_the_queue_lost(
+    local: Path, tmp_path: Path
+) -> None:
+    """SIGKILL of one of them and FLUSHALL in mid-sweep: the files are the same to the last byte."""
+    with running(tmp_path / "data", workers=2) as service:
+        job = service.client.submit_sweep(SWEEP)
+        service.wait_until(lambda: _hands(service, job) == 2)
+        service.wait_for_images(job["id"], IMAGES)
+        os.kill(service.worker_pids()[0], signal.SIGKILL)
+        with Redis.from_url(server_url(tmp_path / "data")) as redis:
+            redis.flushall()
+        assert service.client.job(job["id"])["status"] == "running"
+        assert _ended(service, job)["progress"]["draws_done"] == RUNS * IMAGES * DRAWS
+        assert len(service.worker_pids()) == 3
+        _certd("soup", "fetch", str(tmp_path / "served"), job["id"], f"--server={service.url}")
+    assert _files(tmp_path / "served") == _files(local)
+
+
+def _hands(service: Service, job: dict[str, Any]) -> int:
+    workers = httpx.get(f"{service.url}/v1/workers").json()["workers"]
+    return sum(worker["job_id"] == job["id"] for worker in workers)
 
 
 def test_the_command_line_sweeps_through_a_service(stack: Service, registry: Path, tmp_path: Path) -> None:
