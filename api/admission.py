@@ -63,7 +63,8 @@ def admit(  # noqa: PLR0913, PLR0917 - the parts of a job
     model = find_model(_registered(certification, sweep, recipe), registry=services.settings.models)
     plan = certification.procedure
     guarantees = [
-        Guarantee.of(noise, certification.norm, model.input_shape) for noise in _noises(certification, sweep)
+        Guarantee.of(noise, certification.norm, model.input_shape)
+        for noise in noises_of(certification, sweep)
     ]
     for guarantee in guarantees:
         plan.check(guarantee, model.num_classes)
@@ -127,19 +128,19 @@ def rerun(services: Services, caller: Caller, job_id: str) -> Job:
     )
 
 
-def _registered(certification: Certification, sweep: Sweep | None, recipe: Recipe | None) -> str:
-    """Return a registered model that takes the job's images: the model itself, or what it is made of."""
-    if sweep is not None:
-        return sweep.question.ingredients[0]
-    return certification.model if recipe is None else recipe.ingredients[0]
-
-
-def _noises(certification: Certification, sweep: Sweep | None) -> list[NoiseSpecification]:
+def noises_of(certification: Certification, sweep: Sweep | None) -> list[NoiseSpecification]:
     """Return the noise of every run of the job, each once."""
     if sweep is None:
         return [certification.noise]
     question = sweep.question
     return [question.certification(certification.model, sigma).noise for sigma in question.sigmas]
+
+
+def _registered(certification: Certification, sweep: Sweep | None, recipe: Recipe | None) -> str:
+    """Return a registered model that takes the job's images: the model itself, or what it is made of."""
+    if sweep is not None:
+        return sweep.question.ingredients[0]
+    return certification.model if recipe is None else recipe.ingredients[0]
 
 
 def _require_affordable(draws: int, limit: int) -> None:

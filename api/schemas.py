@@ -178,6 +178,21 @@ class EstimateView(BaseModel):
     plan: dict[str, Any]
 
 
+class SweepEstimateView(BaseModel):
+    """What a sweep over soups can cost and reach, before anything is spent."""
+
+    soups: int = Field(description="Of the grid, without the ensemble")
+    runs: int = Field(description="A soup, or the ensemble, under a noise level each")
+    num_images: int = Field(description="Certified by every run")
+    draws_at_most: int
+    draws_per_second: float | None = Field(
+        description="Of the first ingredient, measured on this service; None before its first job"
+    )
+    seconds_at_most: float | None
+    largest_radius: float = Field(description="In input units, over the noise levels")
+    norm: str
+
+
 class ModelView(BaseModel):
     """A registered model."""
 

@@ -1,4 +1,4 @@
-"""The submission of a sweep: checked whole, then stored and queued as one job."""
+"""The submission of a sweep: checked whole, then priced, or stored and queued as one job."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from api.admission import admit
+from api.admission import admit, noises_of
 from api.once import Stored, stored_once
+from api.schemas import SweepEstimateView
 from certd.datasets import load_dataset
 from certd.errors import InvalidParameter, ShapeMismatch
 from certd.jobs.inputs import Inputs
@@ -20,6 +21,7 @@ from certd.models import find_model
 from certd.models.ingredients import require_ingredients
 from certd.models.soup_grid import weight_grid
 from certd.reports.soup_report import Threat
+from certd.smoothing.guarantee import Guarantee
 from certd.smoothing.request import SEED_BITS, invalid_parameter
 from certd.smoothing.soup_choice import require_no_calibration
 from certd.smoothing.soup_question import MOST_SOUPS, SoupSweep
@@ -57,10 +59,54 @@ class SweepSubmission:
         """
         return stored_once(self.services, self.caller, self.idempotency_key, self._fingerprint, self._create)
 
+    def estimate(self) -> SweepEstimateView:
+        """Say what the sweep would cost and reach, after the checks of a submission; nothing is stored.
+
+        Raises:
+            InvalidRequest: If the sweep cannot be done as asked.
+            NotFound: If an ingredient or the data set does not exist.
+        """
+        sweep, parts, images = self._checked()
+        certification = sweep.question.certification(sweep.question.reference, sweep.question.sigmas[0])
+        plan = certification.procedure
+        guarantees = [
+            Guarantee.of(noise, certification.norm, parts[0].input_shape)
+            for noise in noises_of(certification, sweep)
+        ]
+        for guarantee in guarantees:
+            plan.check(guarantee, parts[0].num_classes)
+        draws = sweep.num_runs * len(images) * plan.max_draws
+        speed = self.services.draws_per_second(parts[0].reference)
+        return SweepEstimateView(
+            soups=len(sweep.question.grid),
+            runs=sweep.num_runs,
+            num_images=len(images),
+            draws_at_most=draws,
+            draws_per_second=speed,
+            seconds_at_most=draws / speed if speed else None,
+            largest_radius=max(plan.max_radius(guarantee) for guarantee in guarantees),
+            norm=guarantees[0].norm,
+        )
+
     def _fingerprint(self) -> str:
         return hashlib.sha256(b"sweep" + self.request.model_dump_json().encode()).hexdigest()
 
     def _create(self, job_id: str) -> Job:
+        sweep, _, images = self._checked()
+        question = sweep.question
+        return admit(
+            self.services,
+            self.caller,
+            job_id,
+            question.certification(question.reference, question.sigmas[0]),
+            Inputs(images.image_ids, None, images.labels),
+            self.request.dataset,
+            self.request.tags,
+            sweep=sweep,
+        )
+
+    def _checked(self) -> tuple[Sweep, list[Specification], Dataset | LazyDataset]:
+        """Return the sweep that is asked, its ingredients and its images."""
         asked = self.request
         registry = self.services.settings.models
         parts = [find_model(each, registry=registry) for each in asked.ingredients]
@@ -75,11 +121,7 @@ class SweepSubmission:
                 f"{len(question.members):,} soups under {len(question.sigmas)} noise levels are "
                 f"{sweep.num_runs:,} runs; a sweep makes at most {MOST_RUNS:,}."
             )
-        certification = question.certification(question.reference, question.sigmas[0])
-        inputs = Inputs(images.image_ids, None, images.labels)
-        return admit(
-            self.services, self.caller, job_id, certification, inputs, asked.dataset, asked.tags, sweep=sweep
-        )
+        return sweep, parts, images
 
     def _question(self, parts: Sequence[Specification], images: Dataset | LazyDataset) -> SoupSweep:
         asked = self.request

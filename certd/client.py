@@ -205,6 +205,10 @@ class Client:
         """Return what a job would cost, without submitting it."""
         return self._json("POST", "/v1/estimate", json=request)
 
+    def estimate_sweep(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return what a sweep over soups would cost, without submitting it."""
+        return self._json("POST", "/v1/sweeps/estimate", json=request)
+
     def limits(self) -> dict[str, Any]:
         """Return what the service accepts."""
         return self._json("GET", "/v1/limits")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import Depends, Request
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
 from api.body import MULTIPART, file_of, read_form
@@ -15,6 +16,10 @@ from api.dashboard.rendering import LOCAL
 from api.services import Provided, Services
 from api.uploads import UploadedFile
 from certd.errors import Forbidden, InvalidParameter, TooLarge
+from certd.smoothing.request import invalid_parameter
+
+Entry = TypeVar("Entry")
+Model = TypeVar("Model", bound=BaseModel)
 
 MOST_BYTES = 16 * 1024
 MOST_FIELDS = 40
@@ -46,6 +51,33 @@ async def read_fields(request: Request) -> dict[str, str]:
     except ValueError:
         raise InvalidParameter("This is no form that a page of this service sends.") from None
     return {name: value for name, value in pairs if value}
+
+
+def listed(fields: dict[str, str], name: str, kind: Callable[[str], Entry]) -> list[Entry]:
+    """Return the entries of a field that takes several, with commas or spaces between them.
+
+    Raises:
+        InvalidParameter: If one of them is no number where numbers are wanted.
+    """
+    words = fields.get(name, "").replace(",", " ").split()
+    try:
+        return [kind(word) for word in words]
+    except ValueError:
+        raise InvalidParameter(
+            f"{name} takes numbers with commas between them; got {fields[name]!r}.", pointer=f"/{name}"
+        ) from None
+
+
+def validated(kind: type[Model], options: dict[str, Any]) -> Model:
+    """Return the request that a form says.
+
+    Raises:
+        InvalidParameter: If it is none; points at the field.
+    """
+    try:
+        return kind.model_validate(options)
+    except ValidationError as error:
+        raise invalid_parameter(error) from None
 
 
 def require_own_origin(request: Request) -> None:

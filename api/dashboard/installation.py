@@ -18,6 +18,7 @@ from api.dashboard import (
     job_page,
     sign_in,
     submit_page,
+    submit_sweep_page,
     worker_page,
 )
 from api.dashboard.rendering import STATIC_FOLDER
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 # The door stands open; everything behind it hides what its reader may not see.
-PAGES = (job_list, submit_page, compare_page, worker_page, catalogue, job_page, image_page, job_actions)
+PAGES = (
+    job_list, submit_page, submit_sweep_page, compare_page, worker_page, catalogue,
+    job_page, image_page, job_actions,
+)  # fmt: skip
 
 
 def install(app: FastAPI) -> None:

@@ -7,20 +7,19 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Authenticated
-from api.dashboard.form import OwnForm
+from api.dashboard.form import OwnForm, listed, validated
 from api.dashboard.rendering import respond
 from api.routes.estimates import estimate_job
 from api.services import Provided, Services
 from api.submission import Submission
 from certd.datasets import describe_datasets
-from certd.errors import CertdError, InvalidParameter
+from certd.errors import CertdError
 from certd.jobs.request import EstimateRequest, JobRequest
 from certd.models import model_names
-from certd.smoothing.request import PlanKind, invalid_parameter
+from certd.smoothing.request import PlanKind
 
 if TYPE_CHECKING:
     from api.dashboard.form import Form
@@ -53,7 +52,7 @@ async def submit(request: Request, services: Provided, caller: Authenticated, fo
         if action == "estimate":
             found = await run_in_threadpool(_estimate, services, fields, form)
             return await run_in_threadpool(_page, request, services, fields, estimate=found)
-        options = _validated(JobRequest, _options(fields))
+        options = validated(JobRequest, _options(fields))
         submission = Submission(options, form.files, services, caller, key)
         stored = await run_in_threadpool(submission.store)
     except CertdError as error:
@@ -92,29 +91,15 @@ def _estimate(services: Services, fields: dict[str, str], form: Form) -> Estimat
     images = len(form.files) or _options(fields).get("limit") or 1
     labelled = "dataset" in fields or "labels" in fields
     asked = {**options, "num_images": images, "labelled": labelled}
-    return estimate_job(_validated(EstimateRequest, asked), services)
+    return estimate_job(validated(EstimateRequest, asked), services)
 
 
 def _options(fields: dict[str, str]) -> dict[str, Any]:
     """Return what the form says under the names and types of a request; empty fields are left to it."""
     options: dict[str, Any] = dict(fields)
     for name, kind in (("labels", int), ("radii", float), ("tags", str)):
-        if name in options:
-            words = options[name].replace(",", " ").split()
-            try:
-                options[name] = [kind(word) for word in words]
-            except ValueError:
-                raise InvalidParameter(
-                    f"{name} takes numbers with commas between them; got {options[name]!r}.",
-                    pointer=f"/{name}",
-                ) from None
+        if name in fields:
+            options[name] = listed(fields, name, kind)
     if "dataset" not in options:
         options.pop("limit", None)
     return options
-
-
-def _validated(kind: type[Any], options: dict[str, Any]) -> Any:
-    try:
-        return kind.model_validate(options)
-    except ValidationError as error:
-        raise invalid_parameter(error) from None

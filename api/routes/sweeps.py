@@ -13,7 +13,7 @@ from api.final_submission import FinalSubmission
 from api.once import Stored
 from api.preferences import response_headers
 from api.routes.results import PAGE_POLICY
-from api.schemas import JobView, SweepRuns
+from api.schemas import JobView, SweepEstimateView, SweepRuns
 from api.services import Provided, Services
 from api.sweep_submission import SweepSubmission
 from api.sweep_views import sweep_of, sweep_runs
@@ -41,6 +41,12 @@ def submit_sweep(
     """
     submission = SweepSubmission(asked, services, caller, idempotency_key(request))
     return _accepted(services, response, submission.store())
+
+
+@router.post("/estimate")
+def estimate_sweep(asked: SweepRequest, services: Provided, caller: Authenticated) -> SweepEstimateView:
+    """Say what a sweep would cost and reach; what cannot be done is refused as on submission."""
+    return SweepSubmission(asked, services, caller).estimate()
 
 
 @router.get("/{job_id}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/openapi.json", "/sign-in", "/sign-out"})
 STATIC = "/static/"
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-READING_POSTS = frozenset({"/v1/estimate"})
+READING_POSTS = frozenset({"/v1/estimate", "/v1/sweeps/estimate"})
 
 
 def require_keys_beyond_loopback(host: str, store: KeyStore) -> None:

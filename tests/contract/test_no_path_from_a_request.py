@@ -15,6 +15,7 @@ from api.app import create_app
 from api.dashboard.installation import routes as dashboard_routes
 from api.services import Services
 from certd.jobs.request import EstimateRequest, JobRequest
+from certd.jobs.sweep_request import CalibrationRequest, SweepRequest
 from certd.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.integration
 NEEDLE = "forbidden"
 FORM = {"model": "digits-cnn", "dataset": "digits", "limit": "2", "sigma": "0.25", "plan": "fixed", "n": "x"}
 GOOD = {"model": "digits-cnn", "dataset": "digits", "limit": 2, "sigma": 0.25, "plan": "fixed", "n": 100}
+SWEEP = {"ingredients": ["digits-cnn"], "dataset": "digits", "limit": 2, "sigmas": [0.25], "n": 100}
 TRAVERSALS = (
     f"../../../{NEEDLE}",
     f"..\\..\\{NEEDLE}",
@@ -120,6 +122,17 @@ def test_no_field_of_an_estimate_is_opened(http: TestClient, field: str) -> None
         _refused(http.post("/v1/estimate", **_body({"model": "digits-cnn", "sigma": 0.25, field: text})))
 
 
+@pytest.mark.parametrize("field", sorted({*SweepRequest.model_fields, *CalibrationRequest.model_fields}))
+def test_no_field_of_a_sweep_is_opened(http: TestClient, field: str) -> None:
+    """Neither when it is submitted nor when it is priced, nor in the options of its calibration."""
+    for text in TRAVERSALS:
+        for value in (text, [text]):
+            within = {"calibrate": {"dataset": "digits", field: value}}
+            for asked in ({**SWEEP, field: value}, {**SWEEP, **within}):
+                _refused(http.post("/v1/sweeps/estimate", **_body(asked)))
+                _refused(http.post("/v1/sweeps", **_body(asked)))
+
+
 def test_no_part_of_a_path_is_opened(http: TestClient) -> None:
     """Whatever stands in place of an id or a name in a route, encoded or not, is refused."""
     paths = http.get("/openapi.json").json()["paths"]
@@ -157,6 +170,22 @@ def test_no_field_of_the_form_is_opened(http: TestClient) -> None:
             fields = {**FORM, "form_token": token, name: sent}
             for action in ("submit", "estimate"):
                 answer = http.post("/submit", data={**fields, "action": action}, files={"x": b""})
+                assert answer.status_code in {200, 400, 404, 422}, (name, text)
+
+
+def test_no_field_of_the_form_of_sweeps_is_opened(http: TestClient) -> None:
+    """Its fields go the way of a sweep's options."""
+    page = http.get("/submit/sweep").text
+    token = re.findall(r'name="form_token" value="([0-9a-f]+)"', page)[0]
+    names = re.findall(r'name="([a-z_0-9]+)"', page)
+    assert {"ingredient_5", "calibrate", "dataset", "sigmas"} < set(names)
+    for name in set(names) - {"form_token", "action"}:
+        for text in TRAVERSALS:
+            sent = text.encode("utf-8", "replace").decode()
+            fields = {"ingredient_1": "digits-cnn", "dataset": "digits", "sigmas": "0.25", "units": "1"}
+            for action in ("submit", "estimate"):
+                asked = {**fields, "limit": "1", "form_token": token, "action": action, name: sent}
+                answer = http.post("/submit/sweep", data=asked)
                 assert answer.status_code in {200, 400, 404, 422}, (name, text)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 from redis import Redis
 from typer.testing import CliRunner
 
@@ -143,19 +144,20 @@ def test_a_killed_worker_changes_no_count(
 
 
 def test_two_workers_share_a_sweep_although_one_is_killed_and_the_queue_lost(
-    local: Path, tmp_path: Path
+    registry: Path, local: Path, tmp_path: Path
 ) -> None:
     """SIGKILL of one of them and FLUSHALL in mid-sweep: the files are the same to the last byte."""
-    with running(tmp_path / "data", workers=2) as service:
+    with running(tmp_path / "data", workers=2, CERTD_MODELS=str(registry)) as service:
         job = service.client.submit_sweep(SWEEP)
         service.wait_until(lambda: _hands(service, job) == 2)
         service.wait_for_images(job["id"], IMAGES)
         os.kill(service.worker_pids()[0], signal.SIGKILL)
         with Redis.from_url(server_url(tmp_path / "data")) as redis:
             redis.flushall()
-        assert service.client.job(job["id"])["status"] == "running"
+        # What was running counts as queued until the progress is read again from the folder.
+        assert service.client.job(job["id"])["status"] in {"queued", "running"}
         assert _ended(service, job)["progress"]["draws_done"] == RUNS * IMAGES * DRAWS
-        assert len(service.worker_pids()) == 3
+        service.wait_for_workers(3)
         _certd("soup", "fetch", str(tmp_path / "served"), job["id"], f"--server={service.url}")
     assert _files(tmp_path / "served") == _files(local)
 
@@ -316,6 +318,57 @@ def test_the_dashboard_shows_a_sweep(stack: Service, swept: dict[str, Any]) -> N
     assert f"{RUNS} of {RUNS} runs" in page
 
 
+def test_a_sweep_and_its_final_certificate_are_submitted_through_forms(
+    stack: Service, swept: dict[str, Any]
+) -> None:
+    """A person names the models, mends a mistake, asks for the price, sweeps, and certifies the best soup."""
+    assert swept["status"] == "succeeded"
+    with chromium() as browser, Reader(browser, stack.url) as reader:
+        page = reader.open("/submit")
+        page.get_by_role("link", name="Sweep soups instead").click()
+        for number, name in enumerate(NAMES[1:], 1):
+            page.get_by_label(f"Ingredient {number}").select_option(name)
+        page.get_by_label("Data set").select_option("digits")
+        page.get_by_label("How many").fill("6")
+        page.get_by_label("n", exact=True).fill("100")
+        page.get_by_label("sigma").fill("none")
+        page.get_by_role("button", name="Sweep", exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text("sigmas takes numbers")
+        expect(page.get_by_label("sigma")).to_have_attribute("aria-invalid", "true")
+        reader.look("submit-sweep-refused")
+        reader.expect_refusal()
+        page.get_by_label("sigma").fill("0.25, 0.5")
+        page.get_by_role("button", name="What would it cost?").click()
+        # Six soups and the ensemble, under two noise levels; n0 is 100 by default.
+        expect(page.get_by_role("status").first).to_contain_text("6 soups, 14 runs over 6 images each")
+        reader.look("submit-sweep-estimate")
+        page.get_by_role("button", name="Sweep", exact=True).click()
+        page.wait_for_url("**/jobs/job_*")
+        sweep = _ended(stack, {"id": page.url.rpartition("/")[2]})
+        assert sweep["sweep"]["runs_total"] == 14
+        reader.open(f"/jobs/{sweep['id']}")
+        assert page.get_by_label("From image").input_value() == "6"
+        page.get_by_label("How many").fill("5")
+        page.get_by_label("n", exact=True).fill("1000")
+        page.get_by_role("button", name="Certify the best soup").click()
+        page.wait_for_url(lambda url: sweep["id"] not in url)
+        final = _ended(stack, {"id": page.url.rpartition("/")[2]})
+        assert f"final-of-{sweep['id']}" in final["tags"]
+        assert [row["image_id"] for row in stack.client.certificates(final["id"])] == [6, 7, 8, 9, 10]
+
+
+def test_a_sweep_is_priced_before_it_is_submitted(stack: Service) -> None:
+    """The estimate is what the job is charged; what cannot be swept is refused there as well."""
+    asked = {**SWEEP, "seed": 4}
+    price = stack.client.estimate_sweep(asked)
+    with pytest.raises(InvalidParameter, match="soups") as refusal:
+        stack.client.estimate_sweep({**asked, "units": 4_000})
+    assert (price["soups"], price["runs"], price["num_images"]) == (6, RUNS, IMAGES)
+    assert price["draws_at_most"] == RUNS * IMAGES * DRAWS
+    assert 0 < price["largest_radius"] < 4
+    assert refusal.value.pointer == "/units"
+
+
 def test_its_page_reads_well_on_every_screen(stack: Service, swept: dict[str, Any]) -> None:
     """Light, dark and on a phone, a triangle and a line: no fault, nothing beside the screen."""
     request = {**SWEEP, "ingredients": NAMES[:2], "low": -1, "high": 3, "stop": 5}
@@ -331,3 +384,5 @@ def test_its_page_reads_well_on_every_screen(stack: Service, swept: dict[str, An
                     reader.look(name)
                 reader.open("/jobs")
                 reader.look("jobs-with-sweeps")
+                reader.open("/submit/sweep")
+                reader.look("submit-sweep")
