@@ -19,7 +19,7 @@ serve: $(READY)  ## start server, API and worker, and leave them up; Ctrl-C stop
 	@$(BIN)/python -m api --embedded
 
 test: $(TESTABLE)  ## run the whole suite
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 40 --durations-min 5
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 5
 
 check: $(TESTABLE)  ## lint, types, import contracts, and the quick tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -15,7 +15,7 @@ from certd.noise import additive_law
 from certd.reports.condensation import Condenser
 from certd.reports.results import Results, joined, results_of
 from certd.smoothing.guarantee import Guarantee
-from certd.smoothing.run import Run, conclude_rows, manifest_of
+from certd.smoothing.run import Run, conclude_rows, manifest_of, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from certd.smoothing.manifest import Manifest
 
 _RESULTS_KEY = b"certd.results"
-BATCH_ROWS = 4096
+BATCH_ROWS = 256
+"""Rows turned into objects at once: few enough to be dropped before the collector looks at them twice."""
 MOST_KEPT_APART = 100_000
 """Images of a run up to which its report keeps each by itself."""
 _COLUMNS = (
@@ -87,11 +88,12 @@ def read_stored(stream: BinaryIO, most_kept_apart: int | None = None) -> Stored:
     metadata = file.schema_arrow.metadata or {}
     if _RESULTS_KEY in metadata:
         table = file.read(use_threads=False)
-        columns = {name: table[name].to_numpy() for name in table.column_names}
-        return Stored(_results(json.loads(metadata[_RESULTS_KEY]), columns), None)
+        arrays = {name: table[name].to_numpy() for name in table.column_names}
+        return Stored(_results(json.loads(metadata[_RESULTS_KEY]), arrays), None)
     manifest = manifest_of(metadata)
     # A reader's threads can outlive a process that ends at once, and abort it.
-    batches = file.iter_batches(BATCH_ROWS, use_threads=False)
+    columns = recorded(file.schema_arrow.names)
+    batches = file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False)
     parts = (
         results_of(Run(manifest, tuple(conclude_rows(manifest, batch.to_pylist()))))
         for batch in batches

@@ -78,7 +78,7 @@ class Guarantee:
             draws: Independent draws, at least 1, none of which chose the class.
             alpha: Failure probability, in (0, 1).
         """
-        return self._prove(_upper_bound(draws - top_count, draws, alpha))
+        return _proved(self, draws - top_count, draws, alpha)
 
     def bound_from(self, p_lower: float) -> Bound:
         """Return what a lower bound on the class's probability under the sampled law proves."""
@@ -115,9 +115,9 @@ class Guarantee:
 
 
 @lru_cache(maxsize=1 << 16)
-def _upper_bound(misses: int, draws: int, alpha: float) -> float:
-    """Bound a probability from above; in a large run most counts come more than once."""
-    return clopper_pearson_upper(misses, draws, alpha)
+def _proved(guarantee: Guarantee, misses: int, draws: int, alpha: float) -> Bound:
+    """Return what a count proves; in a large run most counts come more than once."""
+    return guarantee._prove(clopper_pearson_upper(misses, draws, alpha))  # noqa: SLF001 - its own module
 
 
 def _up(value: float) -> float:

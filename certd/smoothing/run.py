@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _MANIFEST_KEY = b"certd.manifest"
 ROW_GROUP = 8192
 """Rows that a reader must hold at once."""
+_COUNTS = {phase: f"{phase.name.lower()}_counts" for phase in Phase}
 
 SCHEMA = pa.schema(
     [
@@ -41,7 +42,7 @@ SCHEMA = pa.schema(
         ("published_smoothing_radius", pa.float64()),
         ("published_lipschitz_radius", pa.float64()),
         ("image_sha256", pa.string()),
-        *((f"{phase.name.lower()}_counts", pa.list_(pa.int64())) for phase in Phase),
+        *((name, pa.list_(pa.int64())) for name in _COUNTS.values()),
         ("trail", pa.list_(pa.int64())),
         ("soft_scores", pa.list_(pa.int64())),
         ("soft_squares", pa.list_(pa.int64())),
@@ -55,6 +56,13 @@ SCHEMA = pa.schema(
         ("confidence_log_loss", pa.int64()),
     ]
 )
+_CONCLUDED = frozenset(
+    {
+        "prediction", "outcome", "correct", "radius", "p_a_lower", "p_a_estimate", "p_label_estimate",
+        "top_class", "top_count", "draws", "total_draws", "published_smoothing_radius",
+        "published_lipschitz_radius",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +121,19 @@ def conclude_rows(manifest: Manifest, rows: Sequence[dict[str, Any]]) -> list[Ce
     return [Certificate(record, plan.conclude(record, guarantee)) for record in records]
 
 
+def recorded(columns: Sequence[str]) -> list[str]:
+    """Return which of a file's columns hold what was observed, and not what follows from it."""
+    return [name for name in columns if name not in _CONCLUDED]
+
+
 def record_from_row(row: dict[str, Any]) -> Record:
     """Return the record that a row's counts make up."""
     tallies = {}
-    for phase in Phase:
-        counts = row.get(f"{phase.name.lower()}_counts")
+    for phase, column in _COUNTS.items():
+        counts = row.get(column)
         if counts is not None:
-            tallies[phase] = Tally(sum(counts), np.array(counts, dtype=np.int64))
-    if Phase.ESTIMATION in tallies:
-        found = tallies[Phase.ESTIMATION]
-        tallies[Phase.ESTIMATION] = replace(
-            found, trail=tuple(row["trail"]), soft=_soft_sums(row), confidence=_confidence_sums(row)
-        )
+            more = _beside_the_votes(row) if phase is Phase.ESTIMATION else {}
+            tallies[phase] = Tally(sum(counts), np.array(counts, dtype=np.int64), **more)
     clean = row.get("clean_scores")
     return Record(
         row["image_id"],
@@ -134,6 +143,11 @@ def record_from_row(row: dict[str, Any]) -> Record:
         _standard(row),
         None if clean is None else tuple(clean),
     )
+
+
+def _beside_the_votes(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what a row holds of the estimation draws besides their votes."""
+    return {"trail": tuple(row["trail"]), "soft": _soft_sums(row), "confidence": _confidence_sums(row)}
 
 
 def _confidence_sums(row: dict[str, Any]) -> ConfidenceSums | None:

@@ -69,21 +69,21 @@ def test_an_estimate_comes_before_anything_is_spent(service: Service) -> None:
 
 def test_a_worker_killed_in_mid_plan_is_gone_on_from(tmp_path: Path) -> None:
     """A shard of many rounds resumes from its checkpoint, and ends as if nothing had happened."""
-    request = {**BASE, "plan": "fixed", "n": 1_000_000, "dataset": "digits", "limit": 1}
+    request = {**BASE, "plan": "fixed", "n": 500_000, "dataset": "digits", "limit": 1}
     with running(tmp_path / "undisturbed") as service:
         job = service.client.submit(request)
-        service.client.wait(job["id"], timeout_seconds=180)
+        service.client.wait(job["id"], timeout_seconds=600)
         undisturbed = service.client.certificates(job["id"])
     with running(tmp_path / "killed") as service:
         job = service.client.submit(request)
         checkpoints = tmp_path / "killed" / "jobs" / job["id"] / "checkpoints"
         service.wait_until(lambda: any(checkpoints.glob("0*.json")))
         os.kill(service.worker_pids()[0], signal.SIGKILL)
-        service.client.wait(job["id"], timeout_seconds=180)
+        service.client.wait(job["id"], timeout_seconds=600)
         assert service.client.certificates(job["id"]) == undisturbed
         (certified,) = service.events("shard_certified")
         assert certified["attempt"] == 2
-        assert int(str(certified["drawn"])) < 1_000_100
+        assert int(str(certified["drawn"])) < 500_100
         assert not any(checkpoints.glob("0*.json"))
 
 

@@ -11,6 +11,7 @@ from certd.errors import InvalidParameter, ShapeMismatch, UnreadableInput
 from certd.models import load_model
 from certd.smoothing import Run, parse_request, read_run, write_run
 from certd.smoothing.certifier import Certifier
+from certd.smoothing.run import conclude_rows, recorded
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,15 @@ def test_a_run_reads_back_as_it_was_written(run: Run) -> None:
     assert [c.row() for c in read.certificates] == [c.row() for c in run.certificates]
     assert read.manifest == run.manifest
     assert not read.complete
+
+
+def test_conclusions_are_drawn_from_what_was_observed_alone(run: Run) -> None:
+    """Without the columns that only repeat conclusions, the same certificates follow."""
+    rows = [certificate.row() for certificate in run.certificates]
+    kept = recorded(list(rows[0]))
+    assert {"radius", "prediction", "p_a_lower", "top_count"}.isdisjoint(kept)
+    bare = [{name: row[name] for name in kept} for row in rows]
+    assert [each.row() for each in conclude_rows(run.manifest, bare)] == rows
 
 
 def test_the_same_run_is_the_same_file(run: Run) -> None:
