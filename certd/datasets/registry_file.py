@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import os
 import tempfile
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from certd.errors import Conflict, NotFound, UnreadableInput
+
+MOST_NESTED = 64
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 def read_entries(path: Path) -> dict[str, dict[str, Any]]:
@@ -75,6 +79,7 @@ def _read(path: Path) -> str:
 
 
 def _parse(text: str, name: str) -> dict[str, dict[str, Any]]:
+    _require_shallow(text, name)
     try:
         names = [key.value for key, _ in _pairs(text)]
         entries = yaml.safe_load(text)
@@ -88,6 +93,13 @@ def _parse(text: str, name: str) -> dict[str, dict[str, Any]]:
     if repeated is not None:
         raise UnreadableInput(f"{name} registers {repeated!r} twice.")
     return {str(key): value for key, value in entries.items()}
+
+
+def _require_shallow(text: str, name: str) -> None:
+    """Refuse brackets in brackets beyond all use: the reader takes seconds for a thousand of them."""
+    deepest = max(accumulate(_STEPS.get(character, 0) for character in text), default=0)
+    if deepest > MOST_NESTED:
+        raise UnreadableInput(f"{name} opens more than {MOST_NESTED} brackets within one another.")
 
 
 def _pairs(text: str) -> list[tuple[yaml.Node, yaml.Node]]:
