@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -11,14 +10,12 @@ from starlette.concurrency import run_in_threadpool
 
 from api.auth import Authenticated
 from api.dashboard.form import OwnForm, listed, validated
-from api.dashboard.rendering import respond
+from api.dashboard.form_page import form_page
 from api.routes.estimates import estimate_job
 from api.services import Provided, Services
 from api.submission import Submission
-from certd.datasets import describe_datasets
 from certd.errors import CertdError
 from certd.jobs.request import EstimateRequest, JobRequest
-from certd.models import model_names
 from certd.smoothing.request import PlanKind
 
 if TYPE_CHECKING:
@@ -64,26 +61,11 @@ def _page(
     request: Request,
     services: Services,
     fields: dict[str, str],
-    *,
     estimate: EstimateView | None = None,
     refusal: CertdError | None = None,
 ) -> Response:
-    return respond(
-        request,
-        "submit_page",
-        status=refusal.status if refusal else 200,
-        fields=fields,
-        models=model_names(registry=services.settings.models),
-        datasets=sorted(describe_datasets(registry=services.settings.datasets)),
-        plans=PLANS,
-        most_images=services.settings.max_images,
-        estimate=estimate,
-        refusal=refusal,
-        pointed=(refusal.pointer or "").strip("/").partition("/")[0] if refusal else "",
-        # Sent twice by an impatient hand, a form makes one job.
-        once=fields.get("once") or f"form-{uuid4()}",
-        json_twin="/v1/limits",
-    )
+    own = {"plans": PLANS, "most_images": services.settings.max_images}
+    return form_page(request, services, "submit_page", fields, estimate=estimate, refusal=refusal, **own)
 
 
 def _estimate(services: Services, fields: dict[str, str], form: Form) -> EstimateView:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -11,13 +10,11 @@ from starlette.concurrency import run_in_threadpool
 
 from api.auth import Authenticated
 from api.dashboard.form import OwnForm, listed, validated
-from api.dashboard.rendering import respond
+from api.dashboard.form_page import form_page
 from api.services import Provided, Services
 from api.sweep_submission import SweepSubmission
-from certd.datasets import describe_datasets
 from certd.errors import CertdError
 from certd.jobs.sweep_request import SweepRequest
-from certd.models import model_names
 
 if TYPE_CHECKING:
     from api.schemas import SweepEstimateView
@@ -57,24 +54,12 @@ def _page(
     request: Request,
     services: Services,
     fields: dict[str, str],
-    *,
     estimate: SweepEstimateView | None = None,
     refusal: CertdError | None = None,
 ) -> Response:
-    return respond(
-        request,
-        "submit_sweep_page",
-        status=refusal.status if refusal else 200,
-        fields=fields,
-        ingredients=INGREDIENTS,
-        models=model_names(registry=services.settings.models),
-        datasets=sorted(describe_datasets(registry=services.settings.datasets)),
-        estimate=estimate,
-        refusal=refusal,
-        pointed=(refusal.pointer or "").strip("/").partition("/")[0] if refusal else "",
-        # Sent twice by an impatient hand, a form makes one job.
-        once=fields.get("once") or f"form-{uuid4()}",
-        json_twin="/v1/limits",
+    own = {"ingredients": INGREDIENTS}
+    return form_page(
+        request, services, "submit_sweep_page", fields, estimate=estimate, refusal=refusal, **own
     )
 
 
