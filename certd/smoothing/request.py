@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from certd.errors import InvalidParameter
 from certd.models.mixing import Mixing
@@ -43,7 +43,9 @@ _PLANS: dict[PlanKind, type[BaseModel]] = {
     "exhaustive": ExhaustivePlan,
     "predict": PredictPlan,
 }
-_PLAN_OPTIONS = frozenset(name for plan in _PLANS.values() for name in plan.model_fields) - {"kind"}
+# What a plan says of itself, and nobody asks for.
+_DECLARED = {"kind", "spending"}
+_PLAN_OPTIONS = frozenset(name for plan in _PLANS.values() for name in plan.model_fields) - _DECLARED
 _NATURAL_NORM: dict[Family, Norm] = {"gaussian": "l2", "laplace": "l1", "uniform": "l1", "splitting": "l1"}
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -67,6 +69,13 @@ class Certification(BaseModel):
     confidence: bool = Field(default=False, description="Whether sums of the softmax are kept beside votes")
     mixing: Mixing | None = Field(default=None, description="Where the model is a mixture: of what, and how")
     mixture_bounds: BoundKind | None = Field(default=None, description="smooth-then-mix: classes bounded")
+
+    @field_validator("plan", mode="before")
+    @classmethod
+    def _unnamed_spending_is_even(cls, plan: Any) -> Any:
+        """Read the runs and jobs of earlier versions as they were drawn: they shared alpha out evenly."""
+        unnamed = isinstance(plan, dict) and plan.get("kind") == "radii" and "spending" not in plan
+        return {**plan, "spending": "even"} if unnamed else plan
 
     @model_validator(mode="after")
     def _splitting_is_exhaustive(self) -> Self:

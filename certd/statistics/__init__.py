@@ -15,10 +15,10 @@ from certd.statistics.pilot import draws_for_precision
 from certd.statistics.sequential import (
     GroupSequentialDesign,
     crossing_probability,
-    declared_spending,
     group_sequential_design,
     stage_schedule,
 )
+from certd.statistics.spending import spent_alpha
 
 __all__ = [
     "GroupSequentialDesign",
@@ -27,7 +27,6 @@ __all__ = [
     "clopper_pearson_lower",
     "clopper_pearson_upper",
     "crossing_probability",
-    "declared_spending",
     "draws_for_precision",
     "floor_to",
     "gaussian_radius",
@@ -36,5 +35,6 @@ __all__ = [
     "least_certifying_count",
     "log_capital",
     "lower_bounds_table",
+    "spent_alpha",
     "stage_schedule",
 ]

@@ -25,18 +25,17 @@ from scipy.special import bdtrik
 
 from certd.errors import InvalidParameter
 from certd.statistics.binomial_walk import BinomialWalk
+from certd.statistics.spending import futility_risks, spent_alpha
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from certd.statistics.spending import Spending
+
 FIRST_STAGE = 100
 STAGE_RATIO = 1.2
-LAST_STAGE_SHARE = 0.5
-FUTILITY_RISK = 0.04
-"""Costs a few hundredths of a point of certified accuracy more than .01, and saves a third of the draws where
-many images abstain: docs/plan-savings.md."""
 LEAST_ALPHA_PER_LOOK = 1e-12
 
 
@@ -111,28 +110,12 @@ def stage_schedule(largest: int, first: int = FIRST_STAGE, ratio: float = STAGE_
     return (*stages[1:], largest)
 
 
-def declared_spending(looks: int, alpha: float) -> tuple[float, ...]:
-    """Return A_k, the alpha that may be spent by look k: half of it is kept for the last look.
-
-    Args:
-        looks: Number of looks K, at least 1.
-        alpha: Failure probability, in ``(0, 1)``.
-
-    Returns:
-        Rising values whose last is ``alpha``; what a look does not use is left to the next.
-    """
-    if looks == 1:
-        return (alpha,)
-    early = alpha * (1 - LAST_STAGE_SHARE)
-    return (*(early * look / (looks - 1) for look in range(1, looks)), alpha)
-
-
 @lru_cache(maxsize=64)
 def group_sequential_design(
     probabilities: tuple[float, ...],
     stages: tuple[int, ...],
     alpha: float,
-    futility_risk: float = FUTILITY_RISK,
+    spending: Spending = "rising",
 ) -> GroupSequentialDesign:
     """Compute the thresholds of a list of probabilities; cached, since every image of a job shares them.
 
@@ -143,7 +126,7 @@ def group_sequential_design(
         probabilities: Strictly rising, in ``(0, 1)``; for a radius, its threshold probability rounded up.
         stages: Draws at each look, strictly rising, at least 1; see :func:`stage_schedule`.
         alpha: Failure probability, in ``[1e-12 * looks, 1)``.
-        futility_risk: Probability, in ``(0, 1/2]``, of giving up at a look when the hits are on course.
+        spending: How alpha and the risk of giving up are shared out over the looks.
 
     Returns:
         The design; its arrays are read-only.
@@ -151,10 +134,11 @@ def group_sequential_design(
     Raises:
         InvalidParameter: If an argument lies outside its domain.
     """
-    _check_design(probabilities, stages, alpha, futility_risk)
-    columns = [_thresholds(p, stages, declared_spending(len(stages), alpha)) for p in probabilities]
+    _check_design(probabilities, stages, alpha)
+    allowed = spent_alpha(spending, stages, alpha)
+    columns = [_thresholds(p, stages, allowed) for p in probabilities]
     certify = np.maximum.accumulate(np.array(columns, dtype=np.int64).T, axis=1)
-    futility = _futility(certify, np.array(stages)[:, None], futility_risk)
+    futility = _futility(certify, np.array(stages)[:, None], futility_risks(spending, stages)[:, None])
     for array in (certify, futility):
         array.flags.writeable = False
     return GroupSequentialDesign(probabilities, stages, alpha, certify, futility)
@@ -179,10 +163,10 @@ def crossing_probability(thresholds: Sequence[int], stages: Sequence[int], proba
     return crossed
 
 
-def _thresholds(probability: float, stages: tuple[int, ...], spending: tuple[float, ...]) -> list[int]:
+def _thresholds(probability: float, stages: tuple[int, ...], allowed: tuple[float, ...]) -> list[int]:
     """Return the least count of each look that keeps the error spent so far within its allowance."""
     walk, spent, thresholds = BinomialWalk.begin(), 0.0, []
-    for (before, draws), allowance in zip(pairwise((0, *stages)), spending, strict=True):
+    for (before, draws), allowance in zip(pairwise((0, *stages)), allowed, strict=True):
         walk = walk.after(draws - before, probability)
         thresholds.append(walk.least_count(allowance - spent))
         spent += walk.tail(thresholds[-1])
@@ -191,20 +175,18 @@ def _thresholds(probability: float, stages: tuple[int, ...], spending: tuple[flo
 
 
 def _futility(
-    certify: NDArray[np.int64], stages: NDArray[np.int64], futility_risk: float
+    certify: NDArray[np.int64], stages: NDArray[np.int64], risks: NDArray[np.float64]
 ) -> NDArray[np.int64]:
     """Return the counts with which the last threshold is out of reach, or which contradict reaching it."""
     largest = stages[-1]
     on_course = np.minimum(certify[-1] / largest, 1.0)
-    unlikely = np.ceil(bdtrik(futility_risk, stages, on_course)).astype(np.int64) - 1
+    unlikely = np.ceil(bdtrik(risks, stages, on_course)).astype(np.int64) - 1
     unreachable = certify[-1] - (largest - stages) - 1
     given_up: NDArray[np.int64] = np.maximum(unlikely, unreachable)
     return given_up
 
 
-def _check_design(
-    probabilities: tuple[float, ...], stages: tuple[int, ...], alpha: float, futility_risk: float
-) -> None:
+def _check_design(probabilities: tuple[float, ...], stages: tuple[int, ...], alpha: float) -> None:
     """Refuse a design that is not one."""
     if not probabilities or not all(a < b for a, b in pairwise((0.0, *probabilities, 1.0))):
         raise InvalidParameter("The probabilities to certify must rise strictly within (0, 1).")
@@ -213,5 +195,3 @@ def _check_design(
     least = LEAST_ALPHA_PER_LOOK * len(stages)
     if not least <= alpha < 1:
         raise InvalidParameter(f"alpha must lie in [{least:g}, 1) for {len(stages)} looks; got {alpha}.")
-    if not 0 < futility_risk <= 0.5:
-        raise InvalidParameter("The risk of giving up too early must lie in (0, 1/2].")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from scipy.special import ndtr
 from certd.statistics.clopper_pearson import least_certifying_count
 from certd.statistics.martingale import log_capital
 from certd.statistics.sequential import group_sequential_design, stage_schedule
+from certd.statistics.spending import Spending
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,10 +47,11 @@ def nulls() -> tuple[float, ...]:
 
 
 @pytest.mark.statistical
+@pytest.mark.parametrize("spending", get_args(Spending))
 @pytest.mark.parametrize("j", range(len(BOUNDARIES)))
-def test_false_certificates_are_no_more_than_alpha(j: int) -> None:
+def test_false_certificates_are_no_more_than_alpha(j: int, spending: Spending) -> None:
     """Just below a boundary at most alpha of the images cross it. False alarm: .0013 a boundary (3 s.e.)."""
-    design = group_sequential_design(nulls(), STAGES, ALPHA)
+    design = group_sequential_design(nulls(), STAGES, ALPHA, spending)
     just_below = nulls()[j] * (1 - 1e-12)
     assert error_rate(design.certify[:, j], just_below, REPLICATIONS, seed=20 + j) <= ALLOWED
 

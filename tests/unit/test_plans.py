@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from certd.errors import CannotCertify, InvalidParameter
 from certd.noise import Gaussian
-from certd.smoothing import Draws, Guarantee, Phase, Record, parse_request
+from certd.smoothing import Certification, Draws, Guarantee, Phase, Record, parse_request
 from certd.smoothing.plans import OpenPlan, PrecisionPlan, RadiiPlan
 from certd.statistics.sequential import stage_schedule
 
@@ -187,6 +188,25 @@ def test_labels_choose_the_default_plan() -> None:
     assert request.resolve(MODEL, labelled=False).plan.kind == "precision"
 
 
+def test_what_an_earlier_version_wrote_goes_on_as_it_began() -> None:
+    """A certification that names no spending shared alpha out evenly; one made now names its own."""
+    made = parse_request({"model": "m", "sigma": 0.5, "plan": "radii"}).resolve(MODEL, labelled=True)
+    written = made.model_dump(mode="json")
+    assert written["plan"].pop("spending") == "rising"
+    earlier = Certification.model_validate_json(json.dumps(written))
+    assert earlier.plan == RadiiPlan(spending="even")
+    assert Certification.model_validate_json(earlier.model_dump_json()) == earlier
+    assert Certification.model_validate_json(made.model_dump_json()) == made
+
+
+def test_the_spending_decides_when_an_image_is_given_up() -> None:
+    """Hits a little below course end an image at the first look, or let it go on: the plan says which."""
+    draws, hits = Draws(Phase.ESTIMATION, 0, 100), 41
+    record = Record(0, "0" * 64, 1).observe(draws, np.array([100 - hits, hits]), 1)
+    assert RadiiPlan(spending="even").next_draws(record, G) is None
+    assert RadiiPlan(spending="rising").next_draws(record, G) is not None
+
+
 def test_the_stages_are_those_that_were_declared() -> None:
     """Draws are asked for exactly up to the declared looks."""
     plan = RadiiPlan(n=500)
@@ -195,5 +215,5 @@ def test_the_stages_are_those_that_were_declared() -> None:
         draws = plan.next_draws(record, G)
         assert draws is not None
         assert draws.stop == stage
-        hits = round(0.7 * len(draws))
+        hits = round(0.75 * len(draws))
         record = record.observe(draws, np.array([len(draws) - hits, hits]), 1)

@@ -7,6 +7,7 @@ import time
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,18 +17,19 @@ from scipy.stats import binom
 
 from certd.errors import InvalidParameter
 from certd.statistics.binomial_walk import BinomialWalk, binomial_mass
-from certd.statistics.clopper_pearson import clopper_pearson_lower, gaussian_radius
+from certd.statistics.clopper_pearson import clopper_pearson_lower, gaussian_radius, least_certifying_count
 from certd.statistics.martingale import anytime_lower, log_capital
 from certd.statistics.pilot import draws_for_precision
 from certd.statistics.sequential import (
     GroupSequentialDesign,
     crossing_probability,
-    declared_spending,
     group_sequential_design,
     stage_schedule,
 )
+from certd.statistics.spending import Spending, futility_risks, spent_alpha
 
 ALPHA = 0.001
+SPENDINGS: tuple[Spending, ...] = get_args(Spending)
 STAGES = stage_schedule(100_000)
 RADII = tuple(round(0.25 * j, 2) for j in range(11))
 
@@ -38,9 +40,9 @@ def nulls(factors: tuple[float, ...]) -> tuple[float, ...]:
 
 
 @cache
-def design() -> GroupSequentialDesign:
+def design(spending: Spending = "rising") -> GroupSequentialDesign:
     """Return the design of the usual budget for radii every quarter sigma up to 2.5 sigma."""
-    return group_sequential_design(nulls(RADII), STAGES, ALPHA)
+    return group_sequential_design(nulls(RADII), STAGES, ALPHA, spending)
 
 
 def exact_crossing(thresholds: list[int], stages: tuple[int, ...], probability: Fraction) -> Fraction:
@@ -73,28 +75,48 @@ def test_looks_rise_and_end_with_the_budget(largest: int) -> None:
     assert all(before < after for before, after in pairwise((0, *stages)))
 
 
+@pytest.mark.parametrize(("spending", "early"), [("rising", 0.35), ("even", 0.5)])
 @pytest.mark.parametrize("looks", [1, 2, 39])
-def test_half_of_alpha_is_kept_for_the_last_look(looks: int) -> None:
-    """Spending rises in equal parts to alpha / 2, then to alpha."""
-    spending = declared_spending(looks, ALPHA)
-    assert spending[-1] == ALPHA
-    if looks > 1:
-        assert spending[-2] == pytest.approx(ALPHA / 2, rel=1e-12)
-        np.testing.assert_allclose(np.diff((0, *spending[:-1])), ALPHA / 2 / (looks - 1), rtol=1e-9)
+def test_most_of_alpha_or_half_is_kept_for_the_last_look(
+    looks: int, spending: Spending, early: float
+) -> None:
+    """Up to the last look but one a declared share is spent at most, and all of alpha by the last."""
+    spent = spent_alpha(spending, STAGES[-looks:], ALPHA)
+    assert len(spent) == looks
+    assert spent[-1] == ALPHA
+    assert all(before < after for before, after in pairwise((0, *spent)))
+    assert max(spent[:-1], default=0) <= early * ALPHA
 
 
+def test_spending_rises_with_the_cube_root_of_the_draws_or_in_equal_parts() -> None:
+    """An eighth of the draws allows half of the early share; the earlier rule counts looks."""
+    assert spent_alpha("rising", (1000, 8000, 64_000), ALPHA)[:2] == pytest.approx((0.0000875, 0.000175))
+    assert spent_alpha("even", (1000, 8000, 64_000), ALPHA)[:2] == pytest.approx((0.00025, 0.0005))
+
+
+@pytest.mark.parametrize("spending", SPENDINGS)
 @pytest.mark.parametrize("j", range(len(RADII)))
-def test_error_at_each_boundary_is_at_most_alpha_and_little_less(j: int) -> None:
+def test_error_at_each_boundary_is_at_most_alpha_and_little_less(j: int, spending: Spending) -> None:
     """At p0_j boundary j is crossed with probability in (.9 alpha, alpha], from 0 to 2.5 sigma."""
-    error = crossing_probability(design().certify[:, j].tolist(), STAGES, nulls(RADII)[j])
+    error = crossing_probability(design(spending).certify[:, j].tolist(), STAGES, nulls(RADII)[j])
     assert 0.9 * ALPHA < error <= ALPHA
 
 
+@pytest.mark.parametrize("spending", SPENDINGS)
+def test_error_spent_by_each_look_is_within_its_allowance(spending: Spending) -> None:
+    """The plan keeps to the spending that it declares, look by look, not only at its end."""
+    certify, allowed = design(spending).certify[:, 2].tolist(), spent_alpha(spending, STAGES, ALPHA)
+    for look in (1, 2, 10, 20, 30, 38, 39):
+        spent = crossing_probability(certify[:look], STAGES[:look], nulls(RADII)[2])
+        assert spent <= allowed[look - 1]
+
+
+@pytest.mark.parametrize("spending", SPENDINGS)
 @pytest.mark.parametrize("probability", [Fraction(1, 2), Fraction(3, 4), Fraction(31, 32)])
-def test_error_is_at_most_alpha_in_rational_arithmetic(probability: Fraction) -> None:
+def test_error_is_at_most_alpha_in_rational_arithmetic(probability: Fraction, spending: Spending) -> None:
     """Computed without any rounding, the error of a boundary does not exceed alpha."""
     stages, alpha = (10, 17, 40, 64), 0.02
-    certify = group_sequential_design((float(probability),), stages, alpha).certify[:, 0].tolist()
+    certify = group_sequential_design((float(probability),), stages, alpha, spending).certify[:, 0].tolist()
     assert exact_crossing(certify, stages, probability) <= Fraction(alpha)
 
 
@@ -124,7 +146,7 @@ def test_crossing_is_likelier_for_a_larger_probability() -> None:
 def test_thresholds_and_futility_are_nested() -> None:
     """Hits that certify a probability certify every lower one; hits that give one up give up all above."""
     fine = group_sequential_design(nulls(tuple(0.01 * j for j in range(200))), stage_schedule(1000), ALPHA)
-    for one in (design(), fine):
+    for one in (design(), design("even"), fine):
         assert (np.diff(one.certify, axis=1) >= 0).all()
         assert (np.diff(one.futility, axis=1) >= 0).all()
 
@@ -136,10 +158,42 @@ def test_nothing_is_certified_and_given_up_at_once() -> None:
 
 
 def test_giving_up_early_is_a_small_risk() -> None:
-    """An image on course for the last threshold is given up at any one look with probability at most .04."""
-    on_course = design().certify[-1] / STAGES[-1]
-    given_up = binom.cdf(design().futility[:-1], np.array(STAGES[:-1])[:, None], on_course)
-    assert given_up.max() <= 0.04
+    """An image on course for the last threshold is given up at a look with the risk declared for it."""
+    for spending in SPENDINGS:
+        one = design(spending)
+        on_course = one.certify[-1] / STAGES[-1]
+        given_up = binom.cdf(one.futility[:-1], np.array(STAGES[:-1])[:, None], on_course)
+        assert (given_up <= futility_risks(spending, STAGES)[:-1, None]).all()
+
+
+def test_the_risk_rises_with_the_root_of_the_draws_or_stays() -> None:
+    """A hundredth of the draws has a tenth of the risk; the earlier rule took .04 whenever it looked."""
+    np.testing.assert_allclose(futility_risks("rising", (1000, 100_000)), (0.02, 0.2))
+    np.testing.assert_allclose(futility_risks("even", (1000, 100_000)), (0.04, 0.04))
+
+
+def power(one: GroupSequentialDesign, j: int, p: float) -> float:
+    """Return the probability that an image of pA ``p`` is certified at radius j before it is given up."""
+    walk, certified = BinomialWalk.begin(), 0.0
+    looks = zip(pairwise((0, *STAGES)), one.certify[:, j].tolist(), one.futility[:, j].tolist(), strict=True)
+    for (before, draws), threshold, futile in looks:
+        walk = walk.after(draws - before, p)
+        certified += walk.tail(threshold)
+        walk = walk.below(threshold)
+        walk.mass[: max(0, futile + 1 - walk.start)] = 0
+    return certified
+
+
+@pytest.mark.parametrize("j", [0, 4, 8])
+def test_rising_loses_less_than_even_of_what_the_whole_budget_would_certify(j: int) -> None:
+    """Summed over images near the boundary, at least a quarter of the earlier loss is gone."""
+    least, null = least_certifying_count(100_000, ALPHA, nulls(RADII)[j]), nulls(RADII)[j]
+    assert least is not None
+    spread = (null * (1 - null) / 100_000) ** 0.5
+    near = null + spread * np.linspace(0, 8, 33)
+    whole = binom.sf(least - 1, 100_000, near).sum()
+    lost = {spending: whole - sum(power(design(spending), j, p) for p in near) for spending in SPENDINGS}
+    assert 0 < lost["rising"] < lost["even"] * 3 / 4
 
 
 def test_certified_count_is_a_running_maximum() -> None:
@@ -207,24 +261,23 @@ def test_low_counts_that_are_dropped_move_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "stages", "alpha", "risk", "message"),
+    ("probabilities", "stages", "alpha", "message"),
     [
-        ((), (10,), 0.1, 0.01, "rise strictly within"),
-        ((0.5, 0.5), (10,), 0.1, 0.01, "rise strictly within"),
-        ((0.5, 1.0), (10,), 0.1, 0.01, "rise strictly within"),
-        ((0.5,), (10, 10), 0.1, 0.01, "draw counts"),
-        ((0.5,), (), 0.1, 0.01, "draw counts"),
-        ((0.5,), (10,), 0.0, 0.01, "alpha must lie"),
-        ((0.5,), (10,), 1.0, 0.01, "alpha must lie"),
-        ((0.5,), (10,), 0.1, 0.0, "giving up too early"),
+        ((), (10,), 0.1, "rise strictly within"),
+        ((0.5, 0.5), (10,), 0.1, "rise strictly within"),
+        ((0.5, 1.0), (10,), 0.1, "rise strictly within"),
+        ((0.5,), (10, 10), 0.1, "draw counts"),
+        ((0.5,), (), 0.1, "draw counts"),
+        ((0.5,), (10,), 0.0, "alpha must lie"),
+        ((0.5,), (10,), 1.0, "alpha must lie"),
     ],
 )
 def test_designs_that_are_none_are_refused(
-    probabilities: tuple[float, ...], stages: tuple[int, ...], alpha: float, risk: float, message: str
+    probabilities: tuple[float, ...], stages: tuple[int, ...], alpha: float, message: str
 ) -> None:
     """The message names what must hold."""
     with pytest.raises(InvalidParameter, match=message):
-        group_sequential_design(probabilities, stages, alpha, risk)
+        group_sequential_design(probabilities, stages, alpha)
 
 
 @pytest.mark.parametrize("trail", [[101], [-1], [50, 49], [50, 71], [0] * 40])

@@ -21,6 +21,7 @@ from certd.smoothing.plans.fields import (
 )
 from certd.smoothing.plans.plan import Conclusion
 from certd.statistics.sequential import group_sequential_design, stage_schedule
+from certd.statistics.spending import Spending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,7 @@ class RadiiPlan(BaseModel):
         n: Most estimation draws.
         alpha: Failure probability.
         radii: Rising radii in input units; by default 0, .25, .5, ... as far as ``n`` draws can certify.
+        spending: How alpha and the risk of giving up are shared out over the looks.
 
     References:
         certd.statistics.sequential, which holds the proof.
@@ -60,6 +62,7 @@ class RadiiPlan(BaseModel):
     n: DrawCount = DEFAULT_N
     alpha: FailureProbability = DEFAULT_ALPHA
     radii: tuple[Radius, ...] | None = None
+    spending: Spending = "rising"
 
     @model_validator(mode="after")
     def _radii_rise(self) -> Self:
@@ -149,7 +152,7 @@ class RadiiPlan(BaseModel):
 @lru_cache(maxsize=64)
 def _design(plan: RadiiPlan, guarantee: Guarantee) -> GroupSequentialDesign:
     thresholds = tuple(guarantee.threshold(radius) for radius in plan.grid(guarantee))
-    return group_sequential_design(thresholds, stage_schedule(plan.n), plan.alpha)
+    return group_sequential_design(thresholds, stage_schedule(plan.n), plan.alpha, plan.spending)
 
 
 @lru_cache(maxsize=64)
@@ -168,4 +171,4 @@ def _reachable(plan: RadiiPlan, guarantee: Guarantee, radius: float) -> bool:
     if threshold >= 1:
         return False
     stages = stage_schedule(plan.n)
-    return group_sequential_design((threshold,), stages, plan.alpha).certified(stages) == 1
+    return group_sequential_design((threshold,), stages, plan.alpha, plan.spending).certified(stages) == 1
