@@ -97,7 +97,8 @@ def _parse(text: str, name: str) -> dict[str, dict[str, Any]]:
 
 def _require_shallow(text: str, name: str) -> None:
     """Refuse brackets in brackets beyond all use: the reader takes seconds for a thousand of them."""
-    deepest = max(accumulate(_STEPS.get(character, 0) for character in text), default=0)
+    steps = (_STEPS.get(character, 0) for character in text)
+    deepest = max(accumulate(steps, lambda depth, step: max(0, depth + step), initial=0))
     if deepest > MOST_NESTED:
         raise UnreadableInput(f"{name} opens more than {MOST_NESTED} brackets within one another.")
 

@@ -179,6 +179,7 @@ def test_a_crash_while_writing_leaves_the_old_registry(
         ("../first: {uri: a}", "cannot be registered"),
         ("first: !!python/object/apply:os.system ['true']", "no valid YAML"),
         ("a: {b: " + "[" * 2000, "64 brackets"),
+        ("# " + "]" * 2000 + "\na: " + "[" * 2000, "64 brackets"),
     ],
 )
 def test_a_malformed_registry_is_refused_whole(registry: Path, text: str, complaint: str) -> None:
