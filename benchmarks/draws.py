@@ -3,9 +3,9 @@
     python -m benchmarks.draws --data-folder ../shared/data [--models digits-cnn resnet20 ...] [--device cuda]
 
 All sides draw for the same image on one thread, in rounds that alternate; the table gives medians. A rival
-runs at its best batch, certd at the one that ``batch_size: auto`` finds, on a GPU among fewer sizes. There
-the table also gives the share of the computed floor, and of the noise. Networks without weights are timed
-only. Prints Markdown.
+runs in a process of its own at its best batch, certd at the one that ``batch_size: auto`` finds, on a GPU
+among fewer sizes. There the table also gives the share of the computed floor, and of the noise. Networks
+without weights are timed only. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import torch
 
 from benchmarks import floor
 from benchmarks.machine import describe
-from benchmarks.rivals import RIVALS, best_batch, device_of
+from benchmarks.rivals import RIVALS, RivalProcess, device_of
 from certd.models import BaseClassifier, Declaration, load_model, open_model
 from certd.models.architectures import ARCHITECTURES
 from certd.models.runtime.arithmetic import ExecutionArithmetic
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmarks.rivals import Rival
+    from benchmarks.rivals import Opener
     from certd.models.runtime.prepared import PreparedClassifier
 
 SIGMA, ROUNDS = 0.25, 5
@@ -93,9 +93,8 @@ def main() -> None:
     columns += ["of the floor", "noise"] if ceilings else []
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
     for name in arguments.models:
-        classifier = MODELS[name](arguments.data_folder)
-        classifier.module.to(arguments.device)
-        _measure(name, classifier, ceilings)
+        opener = partial(MODELS[name], arguments.data_folder)
+        _measure(name, opener, arguments.device, ceilings)
 
 
 def _ceilings() -> dict[str, floor.Ceilings]:
@@ -107,12 +106,17 @@ def _ceilings() -> dict[str, floor.Ceilings]:
     return found
 
 
-def _measure(name: str, classifier: BaseClassifier, ceilings: dict[str, floor.Ceilings]) -> None:
+def _measure(name: str, opener: Opener, device: str, ceilings: dict[str, floor.Ceilings]) -> None:
+    classifier = opener()
+    classifier.module.to(device)
     image = np.random.default_rng(0).integers(0, 256, classifier.input_shape, dtype=np.uint8)
-    contenders = {**_rivals(classifier, image), **_ours(classifier, image)}
+    process = RivalProcess(opener, image, SIGMA, device)
+    first = 64 if device == "cpu" else _that_fit(classifier)
+    contenders = {each: _rival(process, each, first, device) for each in RIVALS} | _ours(classifier, image)
     for _ in range(ROUNDS):
         for contender in contenders.values():
             contender.measure()
+    process.close()
     speeds = {kind: median(contender.speeds) for kind, contender in contenders.items()}
     for kind, contender in contenders.items():
         ratios = [f"{speeds[kind] / speeds[rival]:.2f}x" for rival in RIVALS]
@@ -150,23 +154,12 @@ def _noise_seconds(classifier: BaseClassifier, batch: int) -> float:
     return median(times) / batch
 
 
-def _rivals(classifier: BaseClassifier, image: NDArray[np.uint8]) -> dict[str, Contender]:
-    found = {}
-    for name, rival in RIVALS.items():
-        device = device_of(classifier)
-        first = 64 if device == "cpu" else _that_fit(classifier)
-        rival(classifier, image, SIGMA, first, first)
-        trial = max(first, _draws(first / rival(classifier, image, SIGMA, first, first), device) // 4)
-        batch = best_batch(rival, classifier, image, SIGMA, trial)
-        speed = trial / rival(classifier, image, SIGMA, trial, batch)
-        found[name] = Contender(_timed(rival, classifier, image, batch), _draws(speed, device), batch)
-    return found
-
-
-def _timed(
-    rival: Rival, classifier: BaseClassifier, image: NDArray[np.uint8], batch: int
-) -> Callable[[int], float]:
-    return lambda draws: rival(classifier, image, SIGMA, draws, batch)
+def _rival(process: RivalProcess, name: str, first: int, device: str) -> Contender:
+    process.seconds(name, first, first)  # imports, and warms up
+    trial = max(first, _draws(first / process.seconds(name, first, first), device) // 4)
+    batch = process.best_batch(name, trial)
+    speed = trial / process.seconds(name, trial, batch)
+    return Contender(lambda draws: process.seconds(name, draws, batch), _draws(speed, device), batch)
 
 
 def _ours(classifier: BaseClassifier, image: NDArray[np.uint8]) -> dict[str, Contender]:
@@ -230,7 +223,12 @@ def _certd_seconds(
     return perf_counter() - began
 
 
-def _shape(architecture: str, input_shape: tuple[int, int, int], num_classes: int) -> BaseClassifier:
+def _shape(
+    architecture: str,
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    folder: Path,  # noqa: ARG001 - needs no weights
+) -> BaseClassifier:
     """Return a network of random weights, whose time is that of a trained one."""
     torch.manual_seed(0)
     module = ARCHITECTURES[architecture](input_shape, num_classes).eval()
@@ -239,6 +237,10 @@ def _shape(architecture: str, input_shape: tuple[int, int, int], num_classes: in
 
 def _trained(file: str, preset: str, folder: Path) -> BaseClassifier:
     return open_model(str(folder / "weights" / file), Declaration(name="model", preset=preset))
+
+
+def _digits(folder: Path) -> BaseClassifier:  # noqa: ARG001 - comes with certd
+    return load_model("digits-cnn")
 
 
 def _convex(folder: Path) -> BaseClassifier:
@@ -253,11 +255,11 @@ def _convex(folder: Path) -> BaseClassifier:
 
 
 MODELS: dict[str, Callable[[Path], BaseClassifier]] = {
-    "digits-cnn": lambda _: load_model("digits-cnn"),
+    "digits-cnn": _digits,
     "cifar-small": _convex,
     "resnet20": partial(_trained, "resnet20_noise_0.25.pth", "cifar10-pixel-std"),
-    "resnet110": lambda _: _shape("cifar-resnet110-projection", (3, 32, 32), 10),
-    "resnet50": lambda _: _shape("resnet50", (3, 224, 224), 1000),
+    "resnet110": partial(_shape, "cifar-resnet110-projection", (3, 32, 32), 10),
+    "resnet50": partial(_shape, "resnet50", (3, 224, 224), 1000),
 }
 
 

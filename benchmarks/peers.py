@@ -5,15 +5,16 @@
 
 All sides certify the same images at one alpha, with a budget of 1e5 draws an image. certd decides the table's
 radii with the labelled ``radii`` plan; the peers know the fixed plan only. A peer's draws a second are
-measured on a slice, each at its best batch, in rounds that alternate with certd's; its whole cost is that
-speed times its draws. certd's own cost is measured on ``--images`` of the set and scaled by images. One
-thread each. Prints Markdown.
+measured on a slice, each at its best batch and in a process of its own, in rounds that alternate with
+certd's; its whole cost is that speed times its draws. certd's own cost is measured on ``--images`` of the set
+and scaled by images. One thread each. Prints Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ import numpy as np
 import torch
 
 from benchmarks.machine import describe
-from benchmarks.rivals import ALPHA, RIVALS, best_batch
+from benchmarks.rivals import ALPHA, RIVALS, RivalProcess
 from certd.datasets import open_dataset
 from certd.models import Declaration, open_model
 from certd.models.runtime.arithmetic import ExecutionArithmetic
@@ -46,21 +47,23 @@ def main() -> None:
     arguments = _arguments()
     torch.set_num_threads(1)
     declared = Declaration(name="model", preset=arguments.preset)
-    classifier = open_model(str(arguments.weights), declared, arguments.device)
+    opener = partial(open_model, str(arguments.weights), declared, arguments.device)
+    classifier = opener()
     whole = open_dataset(f"npz:{arguments.data}").select(skip=arguments.skip)
     measured = whole.select(skip=max(1, len(whole) // arguments.images))
     image = np.asarray(whole.images[:1])[0]
-    slice_draws = SLICE_DRAWS[arguments.device]
-    asked = (classifier, image, arguments.sigma, slice_draws)
-    batches = {name: best_batch(rival, *asked) for name, rival in RIVALS.items()}
+    draws = SLICE_DRAWS[arguments.device]
+    rivals = RivalProcess(opener, image, arguments.sigma, arguments.device)
+    batches = {name: rivals.best_batch(name, draws) for name in RIVALS}
     speeds: dict[str, list[float]] = {name: [] for name in RIVALS}
     limits: dict[str, list[float]] = {dtype: [] for dtype in arguments.dtypes}
     prepared = {dtype: _prepared(classifier, dtype, arguments) for dtype in arguments.dtypes}
     for _ in range(ROUNDS):
-        for name, rival in RIVALS.items():
-            speeds[name].append(slice_draws / rival(*asked, batches[name]))
+        for name, batch in batches.items():
+            speeds[name].append(draws / rivals.seconds(name, draws, batch))
         for dtype, found in limits.items():
             found.append(arguments.batch / prepared[dtype].seconds_a_batch(5))
+    rivals.close()
     ours = {dtype: _certify(classifier, measured, arguments, dtype) for dtype in arguments.dtypes}
     if arguments.fixed:
         last = arguments.dtypes[-1]

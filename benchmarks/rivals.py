@@ -1,8 +1,13 @@
-"""What certd is measured against, each written or called as its users do."""
+"""What certd is measured against, each written or called as its users do, in a process of their own.
+
+There nothing that certd sets for a process, such as what becomes of freed memory, is set for them.
+"""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
 
     from certd.models import BaseClassifier
 
+    Opener = Callable[[], BaseClassifier]
     Rival = Callable[[BaseClassifier, NDArray[np.uint8], float, int, int], float]
 
 BATCHES = {"cpu": (32, 64, 128, 256), "cuda": (256, 1024, 4096)}
@@ -64,12 +70,48 @@ def art_seconds(
 RIVALS: dict[str, Rival] = {"reference loop": loop_seconds, "ART": art_seconds}
 
 
-def best_batch(
-    rival: Rival, classifier: BaseClassifier, image: NDArray[np.uint8], sigma: float, draws: int
-) -> int:
-    """Return the batch at which ``rival`` is fastest here."""
-    candidates = BATCHES[device_of(classifier)]
-    return min(candidates, key=lambda batch: rival(classifier, image, sigma, draws, batch))
+class RivalProcess:
+    """A process of one thread that opens a classifier and times the rivals on draws of one image.
+
+    Args:
+        open_classifier: Opens the classifier there; a function of a module, or ``partial`` of one.
+        image: uint8[channel, height, width].
+        sigma: Noise level.
+        device: A torch device name.
+    """
+
+    def __init__(
+        self, open_classifier: Opener, image: NDArray[np.uint8], sigma: float, device: str = "cpu"
+    ) -> None:
+        self._asked = (image, sigma)
+        self._batches = BATCHES[torch.device(device).type]
+        self._process = ProcessPoolExecutor(1, get_context("spawn"), _begin, (open_classifier, device))
+
+    def seconds(self, name: str, draws: int, batch: int) -> float:
+        """Return the time that a rival takes for so many draws."""
+        return self._process.submit(_seconds, name, *self._asked, draws, batch).result()
+
+    def best_batch(self, name: str, draws: int) -> int:
+        """Return the batch at which a rival is fastest here."""
+        return min(self._batches, key=lambda batch: self.seconds(name, draws, batch))
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.shutdown()
+
+
+_opened: list[BaseClassifier] = []
+
+
+def _begin(open_classifier: Opener, device: str) -> None:
+    torch.set_num_threads(1)
+    classifier = open_classifier()
+    classifier.module.to(device)
+    _opened.append(classifier)
+
+
+def _seconds(name: str, image: NDArray[np.uint8], sigma: float, draws: int, batch: int) -> float:
+    return RIVALS[name](_opened[0], image, sigma, draws, batch)
 
 
 def device_of(classifier: BaseClassifier) -> str:

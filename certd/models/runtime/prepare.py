@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from certd.errors import InvalidParameter, ModelError
+from certd.models.runtime.allocation import keep_freed_memory
 from certd.models.runtime.arithmetic import Execution
 from certd.models.runtime.comparison import Comparison
 from certd.models.runtime.compilation import compiled
@@ -51,6 +52,8 @@ def prepare(
     if arithmetic.dtype == "checked":
         return _checked(classifier, arithmetic, batch_size, device)
     on_gpu = torch.device(device).type == "cuda"
+    if not on_gpu:
+        keep_freed_memory()
     fuse = on_gpu and arithmetic.channels_last
     folding = fold(classifier, fuse=fuse) if arithmetic.fold else unfolded(classifier)
     channels_last = arithmetic.channels_last and (on_gpu or _pays(folding.network, arithmetic))
