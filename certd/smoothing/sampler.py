@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from certd.smoothing.draws import Draws
     from certd.smoothing.votes import VoteKind
 
+WINDOW_LOGITS = 1 << 18
+"""Logits that are counted together, of several batches where those are small."""
+
 
 @dataclass(frozen=True, slots=True)
 class DrawRequest:
@@ -60,7 +63,7 @@ class Sampler:
 
     Counts are a function of (classifier as executed, image, image id, seed, draw) alone. Every forward pass
     has the same batch shape: the last batch is padded and the padding's votes are dropped, since a different
-    shape may round logits differently.
+    shape may round logits differently. Votes of small batches are counted several batches at a time.
 
     Args:
         prepared: The base classifier as executed.
@@ -90,6 +93,8 @@ class Sampler:
         self._vote_kind = vote_kind
         self._seed = seed
         self._noisy = prepared.buffer()
+        batches = max(1, WINDOW_LOGITS // (self._batch_size * num_classes))
+        self._logits = torch.empty(batches * self._batch_size, num_classes, device=self._device)
 
     def count(
         self,
@@ -114,14 +119,20 @@ class Sampler:
         """
         layout = _Layout(requests, self._device)
         counter = _Counter(requests, self._num_classes, self._vote_kind, self._device)
-        for start in range(0, layout.total, self._batch_size):
-            real = min(self._batch_size, layout.total - start)
-            owners, images, draws = layout.rows(start, self._batch_size)
-            logits = self._logits(image_set, images, draws)[:real]
+        window = len(self._logits)
+        for start in range(0, layout.total, window):
+            real = min(window, layout.total - start)
+            owners, images, draws = layout.rows(start, real + -real % self._batch_size)
+            for batch in self._batches(real):
+                self._source.perturb(
+                    image_set.pixels, image_set.image_ids, images[batch], draws[batch], self._noisy
+                )
+                self._logits[batch].copy_(self._checked_logits())
+                if on_batch is not None:
+                    on_batch(min(self._batch_size, real - batch.start))
+            logits = self._logits[:real]
             classes = self._classes(logits, image_set, images[:real], draws[:real])
             counter.add(owners[:real], logits, classes)
-            if on_batch is not None:
-                on_batch(real)
         self._refuse_broken(counter.broken, requests)
         return counter.votes()
 
@@ -144,10 +155,9 @@ class Sampler:
         shares = logits.double().softmax(dim=1)
         return sample_classes(shares, image_set.image_ids, images, draws, self._seed)
 
-    def _logits(self, image_set: ImageSet, images: Tensor, draws: Tensor) -> Tensor:
-        """Classify one padded batch of noisy copies: float[row, class]."""
-        self._source.perturb(image_set.pixels, image_set.image_ids, images, draws, self._noisy)
-        return self._checked_logits()
+    def _batches(self, rows: int) -> list[slice]:
+        """Return the batches that so many rows of a window take, the last one padded."""
+        return [slice(start, start + self._batch_size) for start in range(0, rows, self._batch_size)]
 
     def _checked_logits(self) -> Tensor:
         """Classify what stands in the buffer: float[row, class]."""

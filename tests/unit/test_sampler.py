@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from certd.smoothing.votes import VoteKind
+
 IMAGES = np.random.default_rng(5).integers(0, 256, (4, 1, 8, 8), dtype=np.uint8)
 REQUESTS = [
     DrawRequest(0, Draws(Phase.ESTIMATION, 0, 300)),
@@ -32,12 +34,18 @@ REQUESTS = [
 
 
 def _count(
-    classifier: BaseClassifier, batch_size: int, requests: list[DrawRequest] = REQUESTS, seed: int = 11
+    classifier: BaseClassifier,
+    batch_size: int,
+    requests: list[DrawRequest] = REQUESTS,
+    seed: int = 11,
+    vote_kind: VoteKind = "hard",
 ) -> NDArray[np.int64]:
     source = QuantizedNoiseSource(quantized_gaussian(0.25), seed)
     images = ImageSet(IMAGES, np.arange(4, dtype=np.uint64))
     prepared = prepare(classifier, ExecutionArithmetic(), batch_size)
-    sampler = Sampler(prepared, source, name=classifier.name, num_classes=classifier.num_classes)
+    sampler = Sampler(
+        prepared, source, name=classifier.name, num_classes=classifier.num_classes, vote_kind=vote_kind
+    )
     votes = sampler.count(images, requests)
     return np.stack([vote.counts for vote in votes])
 
@@ -57,6 +65,17 @@ def test_every_requested_draw_votes_once(digits_cnn: BaseClassifier) -> None:
 def test_counts_do_not_depend_on_the_batch(digits_cnn: BaseClassifier, batch_size: int) -> None:
     """Any batch size counts the same votes."""
     assert (_count(digits_cnn, batch_size) == _count(digits_cnn, 64)).all()
+
+
+@pytest.mark.parametrize("vote_kind", ["hard", "thinned"])
+@pytest.mark.parametrize("batches", [1, 2, 3])
+def test_counts_do_not_depend_on_how_many_batches_are_counted_together(
+    digits_cnn: BaseClassifier, batches: int, vote_kind: VoteKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One batch at a time, two, or three with a last window that is not full: the same votes."""
+    expected = _count(digits_cnn, 32, vote_kind=vote_kind)
+    monkeypatch.setattr("certd.smoothing.sampler.WINDOW_LOGITS", batches * 32 * digits_cnn.num_classes)
+    assert (_count(digits_cnn, 32, vote_kind=vote_kind) == expected).all()
 
 
 def test_counts_of_a_split_range_add_up(digits_cnn: BaseClassifier) -> None:
