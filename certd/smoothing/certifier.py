@@ -113,7 +113,9 @@ class Certifier:
         image_set = ImageSet(images, image_ids, self._device)
         fresh = _fresh_records(images, image_ids, labels, self._observe(images, records))
         records = self._ask_clean(fresh, image_set) if records is None else _checked_records(records, fresh)
-        while requests := self._next_round(records):
+        unfinished: Sequence[int] = range(len(records))
+        while requests := self._next_round(records, unfinished):
+            unfinished = [request.image for request in requests]
             for request, votes in self._count(image_set, requests, on_draws):
                 record = records[request.image]
                 records[request.image] = record.observe(request.draws, votes, self._plan.tested_class(record))
@@ -185,8 +187,8 @@ class Certifier:
             if sampler is not None and part:
                 yield from zip(part, sampler.count(image_set, part, on_draws), strict=True)
 
-    def _next_round(self, records: Sequence[Record]) -> list[DrawRequest]:
-        wanted = ((i, self._next_draws(record)) for i, record in enumerate(records))
+    def _next_round(self, records: Sequence[Record], unfinished: Sequence[int]) -> list[DrawRequest]:
+        wanted = ((i, self._next_draws(records[i])) for i in unfinished)
         return [DrawRequest(i, draws, self._asked(records[i])) for i, draws in wanted if draws is not None]
 
     def _asked(self, record: Record) -> int | None:

@@ -68,8 +68,8 @@ class GroupSequentialDesign:
             The running maximum over the looks, in ``[0, len(probabilities)]``; it never falls.
         """
         self._check(trail)
-        looks = zip(self.certify, trail, strict=False)
-        return max((int(np.searchsorted(row, hits, side="right")) for row, hits in looks), default=0)
+        reached = self.certify[: len(trail)] <= np.array(trail, dtype=np.int64)[:, None]
+        return int(reached.sum(axis=1).max(initial=0))
 
     def finished(self, trail: Sequence[int]) -> bool:
         """Return whether to stop: all is certified, the next probability is futile, or no look is left."""
@@ -80,14 +80,15 @@ class GroupSequentialDesign:
 
     def _check(self, trail: Sequence[int]) -> None:
         """Refuse a trail that no sequence of draws could leave."""
-        hits = np.diff(np.array([0, *trail], dtype=np.int64))
-        draws = np.diff(np.array([0, *self.stages], dtype=np.int64))[: len(hits)]
-        if len(hits) > len(draws) or (hits < 0).any() or (hits > draws).any():
+        steps = zip((0, *trail), trail, (0, *self.stages), self.stages, strict=False)
+        possible = all(0 <= hits - before <= draws - drawn for before, hits, drawn, draws in steps)
+        if len(trail) > len(self.stages) or not possible:
             raise InvalidParameter(
                 f"A trail holds cumulative hits at the looks {self.stages}, one a look; got {tuple(trail)}."
             )
 
 
+@lru_cache(maxsize=64)
 def stage_schedule(largest: int, first: int = FIRST_STAGE, ratio: float = STAGE_RATIO) -> tuple[int, ...]:
     """Return the looks: ``first``, then each ``ratio`` times the one before, the last at ``largest``.
 
