@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
 from certd.jobs import keys
+from certd.jobs.queue import is_small
 from certd.jobs.workforce import Workforce
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from redis import Redis
 
     from certd.jobs.job import Job
@@ -28,7 +32,8 @@ class Dispatcher:
         storage: Where the finished shards lie.
         redis: Where it is noted what was sent.
         queue: Where messages go.
-        resend_after_seconds: How long a sent shard may be neither queued, nor worked on, nor finished.
+        resend_after_seconds: How long a sent shard may be neither queued, nor worked on, nor finished; and
+            how long one of a large job may wait while small jobs go first.
     """
 
     def __init__(
@@ -71,6 +76,42 @@ class Dispatcher:
         for shard in lost:
             self.forget(job.id, shard)
         return lost
+
+    def relieve(self, jobs: Iterable[Job]) -> int:
+        """Send a few shards of large jobs ahead, where small jobs have held them up for long.
+
+        Small jobs go first, and would go first for ever if they never ended. So where no worker is at a large
+        job, and shards of one were sent long ago, the oldest go ahead: one a worker, and again no sooner than
+        after as long. Their first messages stay, and find them finished.
+
+        Returns:
+            How many shards were sent.
+        """
+        large = {job.id: job for job in jobs if not is_small(job)}
+        workers = self._workforce.workers() if large else []
+        if not workers or any(worker.job_id in large for worker in workers):
+            return 0
+        deadline = time.time() - self._resend_after_seconds
+        held_up = sorted(
+            (sent_at, job.id, shard)
+            for job in large.values()
+            for shard, sent_at in self._unfinished(job).items()
+            if sent_at < deadline
+        )
+        pause = math.ceil(self._resend_after_seconds)
+        if not held_up or not self._redis.set(keys.RELIEF, "1", nx=True, ex=pause):
+            return 0
+        chosen = held_up[: len(workers)]
+        for _, job_id, shard in chosen:
+            self._queue.send(large[job_id], shard, ahead=True)
+        return len(chosen)
+
+    def _unfinished(self, job: Job) -> dict[int, float]:
+        """Return when those shards were sent that are not finished; none of a job that is to stop."""
+        if self._storage.asked_to_cancel(job.id):
+            return {}
+        finished = self._storage.finished_shards(job.id)
+        return {shard: sent_at for shard, sent_at in self._sent(job.id).items() if shard not in finished}
 
     def _sent(self, job_id: str) -> dict[int, float]:
         found: dict[str, str] = self._redis.hgetall(keys.sent(job_id))  # type: ignore[assignment]

@@ -48,6 +48,8 @@ def of_job(job_id: str) -> tuple[str, ...]:
 WORKERS = "certd:workers"
 """Set: the ids of workers that said they live, some of whom may not any more."""
 RECONCILER = "certd:reconciler"
+RELIEF = "certd:relief"
+"""There while it is not long ago that shards of large jobs were sent ahead."""
 
 
 def speed(model: str) -> str:

@@ -30,6 +30,11 @@ SMALL_JOB_DRAWS = 2_000_000
 _MAINTENANCE_CHANCE = 100_000
 
 
+def is_small(job: Job) -> bool:
+    """Return whether the job's shards go before those of large jobs."""
+    return job.max_draws <= SMALL_JOB_DRAWS
+
+
 def connect(url: str, retries: int) -> Redis:
     """Return a client that decodes text, and tries again while the server is away.
 
@@ -69,7 +74,7 @@ def declare_actors(broker: RedisBroker, certify_shard: Callable[[str, int], None
     """Have a worker call ``certify_shard`` with the job and the shard of each message it fetches.
 
     There is one actor a queue, for a worker orders the messages it holds by their actors' priorities: shards
-    of small jobs come first. They hold a large job up for as long as they take themselves, and no longer.
+    of small jobs come first. See ``Dispatcher.relieve`` for what keeps them from coming first for ever.
     """
     for priority, queue in enumerate(QUEUES):
         actor = dramatiq.actor(
@@ -84,9 +89,9 @@ class ShardQueue:
     def __init__(self, broker: RedisBroker) -> None:
         self._broker = broker
 
-    def send(self, job: Job, shard: int) -> None:
-        """Queue one shard of ``job``."""
-        queue = HIGH if job.max_draws <= SMALL_JOB_DRAWS else LOW
+    def send(self, job: Job, shard: int, *, ahead: bool = False) -> None:
+        """Queue one shard of ``job``; ``ahead`` among those of small jobs, whatever its size."""
+        queue = HIGH if ahead or is_small(job) else LOW
         self._broker.enqueue(
             Message(
                 queue_name=queue, actor_name=_actor_name(queue), args=(job.id, shard), kwargs={}, options={}

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What one round found to do."""
+    """What one round found to do: shards sent, put back on the board, ended, and sent ahead of small jobs."""
 
     resent: int
     reseeded: int
     finished: int
+    relieved: int
 
 
 class Reconciler:
@@ -49,6 +50,7 @@ class Reconciler:
             return None
         self._storage.sweep()
         resent = reseeded = finished = 0
+        jobs: list[Job] = []
         for job_id in self._storage.unfinished_ids():
             try:
                 job = self._storage.read(job_id)
@@ -59,7 +61,8 @@ class Reconciler:
             finished += self._finisher.end_if_canceled(job, self._dispatcher.busy(job))
             self._dispatcher.forget_lost(job)
             resent += self._dispatcher.dispatch(job)
-        return Reconciled(resent, reseeded, finished)
+            jobs.append(job)
+        return Reconciled(resent, reseeded, finished, self._dispatcher.relieve(jobs))
 
     def _reseed(self, job: Job) -> int:
         """Put the progress of finished shards back where Redis does not know it."""

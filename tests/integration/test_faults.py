@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -47,7 +47,7 @@ def test_a_worker_frozen_past_its_heartbeat_is_replaced_and_does_no_harm_when_it
 
 def test_a_small_job_does_not_wait_for_a_large_one(tmp_path: Path) -> None:
     """Its shards go before the queued ones of a job of minutes, of which at most one slips in."""
-    with running(tmp_path) as service:
+    with running(tmp_path, CERTD_HEARTBEAT_SECONDS="60") as service:
         large = service.client.submit({**REQUEST, "limit": 360, "n": 100_000})
         service.wait_for_images(large["id"], 1)
         small = service.client.submit({**REQUEST, "limit": 40, "n": 1000})
@@ -59,6 +59,23 @@ def test_a_small_job_does_not_wait_for_a_large_one(tmp_path: Path) -> None:
         assert service.client.job(large["id"])["status"] == "running"
         service.client.cancel(large["id"])
         assert service.client.wait(large["id"], timeout_seconds=PATIENCE_SECONDS)["status"] == "canceled"
+
+
+def test_small_jobs_without_end_do_not_hold_a_large_one_up_for_ever(tmp_path: Path) -> None:
+    """While small ones still wait, shards of the large one are done now and then."""
+    with running(tmp_path) as service:
+        service.wait_for_workers(1)
+        small = [service.client.submit({**REQUEST, "limit": 90, "n": 20_000}) for _ in range(6)]
+        large = service.client.submit({**REQUEST, "limit": 360, "n": 100_000})
+
+        def done(job: dict[str, Any]) -> int:
+            return [event["job_id"] for event in service.events("shard_certified")].count(job["id"])
+
+        service.wait_until(lambda: done(large) > 1, PATIENCE_SECONDS)
+        left = [service.client.job(job["id"])["status"] in {"queued", "running"} for job in small]
+        assert all(left), "the small ones did not last"
+        for job in (*small, large):
+            service.client.cancel(job["id"])
 
 
 def test_two_large_jobs_share_the_workers(tmp_path: Path) -> None:
