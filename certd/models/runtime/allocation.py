@@ -14,8 +14,8 @@ from functools import cache
 
 MOST_KEPT = 512 << 20
 """Bytes; freed memory beyond that goes back to the system."""
-LARGEST_KEPT = 256 << 20
-"""Bytes of one piece; images of a whole set are not meant."""
+LARGEST_KEPT = (256 << 20, 32 << 20)
+"""Bytes of one piece; images of a whole set are not meant. Older versions of the library allow the second."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 CHOSEN_OUTSIDE = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 
@@ -35,4 +35,5 @@ def keep_freed_memory() -> bool:
     tell = getattr(ctypes.CDLL(None), "mallopt", None)
     if tell is None:
         return False
-    return bool(tell(_M_MMAP_THRESHOLD, LARGEST_KEPT)) and bool(tell(_M_TRIM_THRESHOLD, MOST_KEPT))
+    kept = any(tell(_M_MMAP_THRESHOLD, size) for size in LARGEST_KEPT)
+    return kept and bool(tell(_M_TRIM_THRESHOLD, MOST_KEPT))
