@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 TARGET_SECONDS = 3.0
 UNMEASURED_DRAWS_PER_SECOND = 50_000.0
+SHARED_BY = 4
+"""Of more than two shards there are a multiple of so many: two workers, or four, end together."""
 
 
 class Shard(BaseModel):
@@ -35,7 +37,7 @@ def cut(
     draws_per_second: float | None = None,
     target_seconds: float = TARGET_SECONDS,
 ) -> tuple[Shard, ...]:
-    """Cut a job so that one shard takes about ``target_seconds``, and holds at least one image.
+    """Cut a job so that one shard takes ``target_seconds`` or a little less, and holds at least one image.
 
     Args:
         num_images: Images of the job, at least 1.
@@ -49,6 +51,8 @@ def cut(
     budget = (draws_per_second or UNMEASURED_DRAWS_PER_SECOND) * target_seconds
     size = max(1, min(num_images, int(budget // draws_per_image)))
     count = -(-num_images // size)
+    if count > SHARED_BY // 2:
+        count = min(num_images, count + -count % SHARED_BY)
     edges = [index * num_images // count for index in range(count + 1)]
     return tuple(Shard(index=i, start=edges[i], stop=edges[i + 1]) for i in range(count))
 
