@@ -10,12 +10,10 @@ what is found so far to standard error.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -24,6 +22,7 @@ from scipy.stats import betabinom
 
 from benchmarks.machine import describe
 from benchmarks.rivals import ALPHA
+from benchmarks.table import table_parser
 from certd.datasets import open_dataset
 from certd.models import Declaration, open_model
 from certd.models.runtime.arithmetic import ExecutionArithmetic
@@ -36,6 +35,7 @@ from certd.statistics import group_sequential_design, least_certifying_count, st
 from certd.statistics.spending import Spending
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
@@ -194,14 +194,7 @@ def _work(first: int) -> list[Outcome]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--preset", default="cifar10-pixel-std")
-    parser.add_argument("--sigma", type=float, default=0.25)
-    parser.add_argument("--skip", type=int, default=20, help="every skip-th image makes the table")
+    parser = table_parser(__doc__)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--processes", type=int, default=1)

@@ -12,10 +12,8 @@ and scaled by images. One thread each. Prints Markdown.
 
 from __future__ import annotations
 
-import argparse
 import time
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +22,7 @@ import torch
 
 from benchmarks.machine import describe
 from benchmarks.rivals import ALPHA, RIVALS, RivalProcess
+from benchmarks.table import table_parser
 from certd.datasets import open_dataset
 from certd.models import Declaration, open_model
 from certd.models.runtime.arithmetic import ExecutionArithmetic
@@ -33,6 +32,8 @@ from certd.smoothing import parse_request
 from certd.smoothing.certifier import Certifier
 
 if TYPE_CHECKING:
+    import argparse
+
     from certd.datasets import Dataset, LazyDataset
     from certd.models import BaseClassifier
     from certd.models.runtime.prepared import PreparedClassifier
@@ -150,14 +151,7 @@ def _print(  # noqa: PLR0913, PLR0917 - what was measured
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--preset", default="cifar10-pixel-std")
-    parser.add_argument("--sigma", type=float, default=0.25)
-    parser.add_argument("--skip", type=int, default=20, help="every skip-th image makes the table")
+    parser = table_parser(__doc__)
     parser.add_argument("--images", type=int, default=50, help="images that certd is measured on")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
