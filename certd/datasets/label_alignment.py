@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,6 +70,8 @@ def _best_permutation(
     predictions: NDArray[np.int64], labels: NDArray[np.int64], num_classes: int
 ) -> NDArray[np.int64]:
     """Return the class of each label under the permutation that agrees with most predictions."""
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - slow to import
+
     confusion = np.zeros((num_classes, num_classes), dtype=np.int64)
     np.add.at(confusion, (labels % num_classes, predictions), 1)
     class_of: NDArray[np.int64] = linear_sum_assignment(confusion, maximize=True)[1]

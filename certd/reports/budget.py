@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 from scipy.special import betainc, ndtr, ndtri
 
 from certd.reports.weighted import mean
@@ -92,6 +91,8 @@ def expected_average_radius(
     Returns:
         Input units. Interpolated between tabulated probabilities: no image is off by more than .01 sigma.
     """
+    from scipy.interpolate import PchipInterpolator  # noqa: PLC0415 - slow to import
+
     expected = PchipInterpolator(NODES, _expected_radii(draws, alpha, guarantee))
     return mean(expected(np.clip(ndtri(shares), NODES[0], NODES[-1])), weights)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import rankdata
 
 from certd.errors import InvalidParameter
 
@@ -38,6 +37,8 @@ def detect_errors(scores: ArrayLike, right: ArrayLike) -> Detection | None:
         scores: float[answer].
         right: Whether each answer was right, bool[answer].
     """
+    from scipy.stats import rankdata  # noqa: PLC0415 - slow to import
+
     values, correct = _checked(scores, right)
     num_right, num_wrong = int(correct.sum()), int((~correct).sum())
     if not num_right or not num_wrong:

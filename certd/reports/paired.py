@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from statsmodels.stats.contingency_tables import mcnemar
 
 from certd.errors import InvalidParameter, ShapeMismatch
 
@@ -99,6 +98,8 @@ def mcnemar_at(radius: float, first: NDArray[np.float64], second: NDArray[np.flo
     References:
         McNemar (1947), Psychometrika 12.
     """
+    from statsmodels.stats.contingency_tables import mcnemar  # noqa: PLC0415 - slow to import
+
     if first.shape != second.shape:
         raise ShapeMismatch("McNemar's test needs the same images in both runs.")
     ours, theirs = first >= radius, second >= radius

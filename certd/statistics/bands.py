@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import brentq
 
 from certd.statistics.clopper_pearson import clopper_pearson_lower
 from certd.statistics.crossing import crossing_probability
@@ -105,6 +104,8 @@ def berk_jones_level(m: int, delta: float) -> float:
     Raises:
         InvalidParameter: If an argument lies outside its domain.
     """
+    from scipy.optimize import brentq  # noqa: PLC0415 - slow to import
+
     require_count("m", m, most=MOST_IMAGES)
     require_inside("delta", delta, upper=0.5)
     ranks = np.arange(1, m + 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import binomtest
 
 from certd.statistics.domain import require_class_counts, require_inside
 
@@ -36,6 +35,8 @@ def predict(counts: NDArray[np.integer], alpha: float) -> int | None:
         Cohen, Rosenfeld and Kolter (2019), arXiv:1902.02918, algorithm PREDICT; Hung and Fithian (2019),
         Annals of Statistics 47.
     """
+    from scipy.stats import binomtest  # noqa: PLC0415 - slow to import
+
     require_inside("alpha", alpha)
     votes = require_class_counts(counts)
     second, first = np.partition(votes, -2)[-2:]

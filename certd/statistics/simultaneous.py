@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import betainc
-from scipy.stats import binom
-from statsmodels.stats.multitest import multipletests
 
 from certd.errors import InvalidParameter
 from certd.statistics.domain import require_count, require_inside
@@ -72,6 +70,8 @@ def holm(
     References:
         Holm (1979), Scandinavian Journal of Statistics 6.
     """
+    from statsmodels.stats.multitest import multipletests  # noqa: PLC0415 - slow to import
+
     require_inside("alpha", alpha)
     require_inside("p0", p0)
     hits, draws = np.broadcast_arrays(np.asarray(successes), np.asarray(trials))
@@ -135,6 +135,8 @@ def false_certificates_quantile(m: int, alpha: float, probability: float = 0.999
     Raises:
         InvalidParameter: If an argument lies outside its domain.
     """
+    from scipy.stats import binom  # noqa: PLC0415 - slow to import
+
     require_inside("alpha", alpha)
     require_inside("probability", probability)
     require_count("m", m)

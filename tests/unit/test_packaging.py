@@ -91,6 +91,14 @@ def test_an_import_that_only_names_things_imports_nothing_heavy(module: str) -> 
     assert not set(HEAVY.split()) & set(done.stdout.split())
 
 
+@pytest.mark.parametrize("module", ["api.app", "workers.__main__"])
+def test_a_service_starts_without_what_only_a_statement_needs(module: str) -> None:
+    """They would make a quarter of its start; the first report or prediction waits for them instead."""
+    done = _python(f"import sys, {module}; print(*sys.modules)")
+    assert done.returncode == 0, done.stderr
+    assert not {"scipy.stats", "scipy.optimize", "scipy.interpolate", "pandas"} & set(done.stdout.split())
+
+
 def test_the_version_stands_in_one_place() -> None:
     """The package reads it from `_version.py`; no other file of the project states it."""
     assert PROJECT["dynamic"] == ["version"]
