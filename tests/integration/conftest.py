@@ -10,7 +10,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,6 +24,17 @@ READY_SECONDS = 180.0
 STOP_SECONDS = 60.0
 # A worker that fell silent for this long counts as dead; short, so that the tests need not wait.
 SETTINGS = {"CERTD_HEARTBEAT_SECONDS": "3", "CERTD_RECONCILE_SECONDS": "1", "CERTD_SHARD_SECONDS": "0.3"}
+REQUEST = {
+    "model": "digits-cnn",
+    "dataset": "digits",
+    "limit": 60,
+    "sigma": 0.25,
+    "plan": "fixed",
+    "n0": 100,
+    "n": 5000,
+    "seed": 12345,
+}
+"""A job of several shards, which what is killed interrupts."""
 
 
 class Service:
@@ -60,6 +71,13 @@ class Service:
         """Poll until ``count`` images of a job are finished."""
         self.wait_until(lambda: self.client.job(job_id)["progress"]["images_done"] >= count)
 
+    def finish(self, job_id: str) -> list[dict[str, Any]]:
+        """Wait until a job of ``REQUEST`` has succeeded, and return its certificates."""
+        ended = self.client.wait(job_id, timeout_seconds=180)
+        assert ended["status"] == "succeeded", ended["error"]
+        assert ended["progress"]["images_done"] == REQUEST["limit"]
+        return self.client.certificates(job_id)
+
 
 @contextmanager
 def running(data_dir: Path, workers: int = 1, key: str | None = None, **settings: str) -> Iterator[Service]:
@@ -92,3 +110,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Return a stack that the undemanding tests of a module share."""
     with running(tmp_path_factory.mktemp("service")) as shared:
         yield shared
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Return the certificates of ``REQUEST`` when nothing happens to it."""
+    with running(tmp_path_factory.mktemp("undisturbed")) as service:
+        return service.finish(service.client.submit(REQUEST)["id"])

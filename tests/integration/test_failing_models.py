@@ -14,8 +14,7 @@ import torch
 from onnx import TensorProto, helper
 
 from certd.models.registry import BUILTIN_FOLDER
-from tests.integration.conftest import running
-from tests.integration.test_recovery import REQUEST
+from tests.integration.conftest import REQUEST, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.conftest import running
-from tests.integration.test_recovery import REQUEST
+from tests.integration.conftest import REQUEST, running
 
 if TYPE_CHECKING:
     from pathlib import Path

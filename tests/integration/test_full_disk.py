@@ -9,8 +9,7 @@ import pytest
 
 from certd.errors import StorageFull
 from tests.conftest import skip_or_fail
-from tests.integration.conftest import running
-from tests.integration.test_recovery import REQUEST
+from tests.integration.conftest import REQUEST, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,10 +47,10 @@ def _fill(disk: Path) -> Path:
     return filler
 
 
-def test_a_full_disk_loses_nothing(tmp_path: Path, small_disk: Path) -> None:
+def test_a_full_disk_loses_nothing(
+    tmp_path: Path, small_disk: Path, undisturbed: list[dict[str, Any]]
+) -> None:
     """Before a job: 507, and no trace. In a job: it waits, without an attempt counted, and then goes on."""
-    with running(tmp_path / "undisturbed") as service:
-        undisturbed = _certificates(service, service.client.submit(REQUEST)["id"])
     settings = {"CERTD_STORAGE": str(small_disk), "CERTD_MAX_ATTEMPTS": "1", "CERTD_HEARTBEAT_SECONDS": "1"}
     with running(tmp_path / "data", 1, **settings) as service:
         filler = _fill(small_disk)
@@ -65,11 +64,4 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, small_disk: Path) -> None:
         service.wait_until(lambda: len(service.events("storage_full")) >= 2)
         assert service.client.job(job["id"])["status"] == "running"
         filler.unlink()
-        assert _certificates(service, job["id"]) == undisturbed
-
-
-def _certificates(service: Any, job_id: str) -> list[dict[str, Any]]:
-    ended = service.client.wait(job_id, timeout_seconds=120)
-    assert ended["status"] == "succeeded", ended["error"]
-    rows: list[dict[str, Any]] = service.client.certificates(job_id)
-    return rows
+        assert service.finish(job["id"]) == undisturbed

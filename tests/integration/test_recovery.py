@@ -16,7 +16,7 @@ from redis import Redis
 from api.embedded.valkey import server_url
 from certd.jobs.workforce import Workforce
 from certd.models.registry import BUILTIN_FOLDER
-from tests.integration.conftest import CHECKOUT, SETTINGS, running
+from tests.integration.conftest import CHECKOUT, REQUEST, SETTINGS, running
 from tests.s3_server import new_bucket, s3_server
 
 if TYPE_CHECKING:
@@ -26,31 +26,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-REQUEST = {
-    "model": "digits-cnn",
-    "dataset": "digits",
-    "limit": 60,
-    "sigma": 0.25,
-    "plan": "fixed",
-    "n0": 100,
-    "n": 5000,
-    "seed": 12345,
-}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Return the certificates of the job when nothing happens to it."""
-    with running(tmp_path_factory.mktemp("undisturbed")) as service:
-        return _finish(service, service.client.submit(REQUEST)["id"])
-
-
-def _finish(service: Service, job_id: str) -> list[dict[str, Any]]:
-    ended = service.client.wait(job_id, timeout_seconds=180)
-    assert ended["status"] == "succeeded", ended["error"]
-    assert ended["progress"]["images_done"] == 60
-    return service.client.certificates(job_id)
-
 
 def test_a_killed_worker_loses_nothing(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
     """SIGKILL of the only worker in mid-job: the job ends with the certificates of an undisturbed run."""
@@ -58,7 +33,7 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path, undisturbed: list[dict[st
         job = service.client.submit(REQUEST)
         service.wait_for_images(job["id"], 1)
         os.kill(service.worker_pids()[0], signal.SIGKILL)
-        assert _finish(service, job["id"]) == undisturbed
+        assert service.finish(job["id"]) == undisturbed
         assert len(service.worker_pids()) == 2
 
 
@@ -75,7 +50,7 @@ def test_jobs_in_a_bucket_survive_as_those_in_a_folder_do(
             os.kill(service.worker_pids()[0], signal.SIGKILL)
             with Redis.from_url(server_url(tmp_path)) as redis:
                 redis.flushall()
-            assert _finish(service, job["id"]) == undisturbed
+            assert service.finish(job["id"]) == undisturbed
             assert service.client.report(job["id"])["images"]["finished"] == 60
             service.client.delete(job["id"])
             assert list(service.client.jobs()) == []
@@ -89,7 +64,7 @@ def test_a_flushed_queue_loses_nothing(tmp_path: Path, undisturbed: list[dict[st
         service.wait_for_images(job["id"], 1)
         with Redis.from_url(server_url(tmp_path)) as redis:
             redis.flushall()
-            assert _finish(service, job["id"]) == undisturbed
+            assert service.finish(job["id"]) == undisturbed
             ended = service.client.job(job["id"])["progress"]
             redis.flushall()
         assert service.client.job(job["id"])["progress"] == ended
@@ -101,7 +76,7 @@ def test_a_stopped_service_goes_on_where_it_was(tmp_path: Path, undisturbed: lis
         job = service.client.submit(REQUEST)
         service.wait_for_images(job["id"], 1)
     with running(tmp_path) as service:
-        assert _finish(service, job["id"]) == undisturbed
+        assert service.finish(job["id"]) == undisturbed
 
 
 def test_a_killed_service_goes_on_where_it_was(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
@@ -112,7 +87,7 @@ def test_a_killed_service_goes_on_where_it_was(tmp_path: Path, undisturbed: list
         service.process.kill()
         service.process.wait()
     with running(tmp_path) as service:
-        assert _finish(service, job["id"]) == undisturbed
+        assert service.finish(job["id"]) == undisturbed
 
 
 def test_a_stop_leaves_nothing_running(tmp_path: Path) -> None:
