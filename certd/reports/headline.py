@@ -28,16 +28,17 @@ def accuracies(results: Results) -> Table:
     shares = results.label_shares
     noisy = "unknown" if results.recovered or shares is None else percent(mean(shares, results.label_weights))
     certified = results.certified_counts(SHOWN_RADII) / len(results)
+    what = "certified" if results.top_k == 1 else f"certified among the top {results.top_k}"
     rows = [
         ("base classifier, clean images", "not recorded in a run"),
         ("base classifier under the noise", noisy),
         (
-            "smoothed classifier, prediction certified and right",
+            f"smoothed classifier, prediction {what} and right",
             percent(mean(results.correct, results.weights)),
         ),
     ]
     rows += [
-        (f"certified at radius {radius:g}", percent(share))
+        (f"{what} at radius {radius:g}", percent(share))
         for radius, share in zip(SHOWN_RADII, certified, strict=True)
         if radius <= results.max_radius
     ]

@@ -47,8 +47,10 @@ def conditions(results: Results, sigmas: Sequence[float] = ()) -> str:
     settings = results.settings
     draws = f"n = {settings['n']:,}" if "n" in settings else f"{int(results.draws.max()):,} draws"
     levels = ", ".join(f"{each:g}" for each in sigmas or (settings["sigma"],))
+    kinds = ["soft votes"] if settings.get("votes") == "soft" else []
+    kinds += [f"top-{results.top_k} certificates"] if results.top_k > 1 else []
     return (
         f"{NOISE[settings['noise']]} noise, sigma = {levels}, {settings['norm']} · "
-        f"plan {settings['plan']}, {draws}, alpha = {results.alpha:g} · {images_of(results)}"
-        + (f" · {settings['mixture']}" if "mixture" in settings else "")
+        f"plan {', '.join([settings['plan'], *kinds])}, {draws}, alpha = {results.alpha:g} · "
+        f"{images_of(results)}" + (f" · {settings['mixture']}" if "mixture" in settings else "")
     )

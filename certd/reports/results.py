@@ -103,6 +103,11 @@ class Results:
         return float(self.settings["alpha"])
 
     @property
+    def top_k(self) -> int:
+        """Return how many classes the certified one stays among; 1 where it stays the first."""
+        return int(self.settings.get("top_k", 1))
+
+    @property
     def correct(self) -> NDArray[np.bool_]:
         """Return whether each image is certified for its label; nowhere true without labels."""
         if self.labels is None:
@@ -146,7 +151,7 @@ class Results:
     def projectable(self) -> bool:
         """Return whether these counts say what another budget of the one-sided fixed plan would give."""
         settings = self.settings
-        hard = settings.get("votes", "hard") == "hard" and settings.get("top_k", 1) == 1
+        hard = settings.get("votes", "hard") == "hard" and self.top_k == 1
         usual = hard and settings["plan"] != "predict" and not self.smooths_then_mixes
         return self.labels is not None and self.alpha > 0 and usual
 

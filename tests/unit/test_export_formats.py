@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,10 @@ from certd.reports.exporters import (
     export_robustbench,
     rows_of,
 )
+from certd.reports.headline import accuracies, runs_table
 from certd.reports.importers import Conditions, import_counts
+from certd.reports.paper import write_table
+from certd.reports.printed import conditions
 from certd.reports.results_file import read_stored, write_results
 from certd.smoothing.run import Run, write_run
 
@@ -68,6 +72,27 @@ def test_a_model_card_is_read_by_hubs_and_people(run: Run) -> None:
     (model,) = yaml.safe_load(front)["model-index"]
     assert model["results"][0]["metrics"][0]["value"] == pytest.approx(0.6666)
     assert "alpha = 0.001" in text
+
+
+def test_a_top_k_certificate_is_exported_as_no_ordinary_one(run: Run) -> None:
+    """Staying among the best two is less than staying the best: each form says which, or is refused."""
+    results = results_of(run)
+    two = replace(results, settings={**results.settings, "top_k": 2, "votes": "soft"})
+    for writer in (export_cohen, export_robustbench):
+        with pytest.raises(InvalidParameter, match=r"top-2.*CSV"):
+            writer(two)
+    _, front, text = export_model_card(two).split("---\n", 2)
+    (model,) = yaml.safe_load(front)["model-index"]
+    metrics = model["results"][0]["metrics"]
+    assert {metric["type"] for metric in metrics} == {"certified_top_2_accuracy"}
+    names = [metric["name"] for metric in metrics]
+    assert all(name.startswith("certified top-2 accuracy at") for name in names)
+    assert "| radius | certified top-2 accuracy |" in text
+    for form in ("md", "tex"):
+        assert "top-2 certificates" in write_table(runs_table([two]), form, [two])
+    assert "soft votes" in conditions(two)
+    assert "top-" not in conditions(results)
+    assert "certified among the top 2" in str(accuracies(two).rows)
 
 
 def test_unlabelled_results_have_no_accuracy_to_export() -> None:

@@ -33,6 +33,10 @@ def export_cohen(results: Results, decimals: int = DECIMALS) -> str:
     """
     if (results.settings["noise"], results.settings["norm"]) != ("gaussian", "l2"):
         raise InvalidParameter("Cohen's TSV means Gaussian noise and l2 radii; export these results as CSV.")
+    if results.top_k > 1:
+        raise InvalidParameter(
+            f"Cohen's TSV cannot say that these certificates are top-{results.top_k}; export them as CSV."
+        )
     if results.labels is None:
         raise InvalidParameter("Cohen's TSV needs a label for every image; export these results as CSV.")
     columns = (results.image_ids, results.labels, results.top_classes, results.certified, results.radii)

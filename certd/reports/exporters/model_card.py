@@ -33,12 +33,13 @@ def export_model_card(results: Results) -> str:
     if results.labels is None:
         raise InvalidParameter("An accuracy needs a label for every image; export these results as CSV.")
     name = results.model.split("@")[0]
+    what = "certified accuracy" if results.top_k == 1 else f"certified top-{results.top_k} accuracy"
     grid = grid_of(results)
     shares = certified_counts(results.radii, results.correct, grid) / len(results)
     metrics = [
         {
-            "type": "certified_accuracy",
-            "name": f"certified accuracy at {results.settings['norm']} radius {radius:g}",
+            "type": what.replace(" ", "_").replace("-", "_"),
+            "name": f"{what} at {results.settings['norm']} radius {radius:g}",
             "value": floor_to(float(share), DECIMALS),
         }
         for radius, share in zip(grid, shares, strict=True)
@@ -53,6 +54,6 @@ def export_model_card(results: Results) -> str:
     )
     return (
         f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n## Certified robustness\n\n"
-        f"{methods_sentence(results)}\n\n| radius | certified accuracy |\n|---:|---:|\n{accuracy}\n"
+        f"{methods_sentence(results)}\n\n| radius | {what} |\n|---:|---:|\n{accuracy}\n"
         f"{to_markdown(average_with_defects(results))}\nAll figures: {conditions(results)}.\n"
     )

@@ -26,13 +26,18 @@ def export_robustbench(results: Results) -> str:
         results: Labelled results.
 
     Raises:
-        InvalidParameter: If there are no labels, and so no accuracy.
+        InvalidParameter: If there are no labels, and so no accuracy, or certificates are top-k.
 
     References:
         Croce et al. (2021), arXiv:2010.09670.
     """
     if results.labels is None:
         raise InvalidParameter("An accuracy needs a label for every image; export these results as CSV.")
+    if results.top_k > 1:
+        raise InvalidParameter(
+            f"A leaderboard ranks by the first class, and these certificates are top-{results.top_k}; "
+            "export them as CSV or as a model card."
+        )
     grid = grid_of(results)
     counts = certified_counts(results.radii, results.correct, grid)
     entry: dict[str, Any] = {
