@@ -58,7 +58,7 @@ def by_class(  # noqa: PLR0913, PLR0917 - two columns of counts, one of radii, a
     labels: NDArray[np.int64],
     label_counts: NDArray[np.int64],
     draws: NDArray[np.int64],
-    credited: NDArray[np.float64],
+    reached: NDArray[np.float64],
     weights: Weights = None,
     label_weights: Weights = None,
 ) -> tuple[ClassRow, ...]:
@@ -68,16 +68,16 @@ def by_class(  # noqa: PLR0913, PLR0917 - two columns of counts, one of radii, a
         labels: int64[image].
         label_counts: Draws for the label, int64[image].
         draws: Draws, int64[image].
-        credited: Radius where certified for the label, 0 elsewhere, float64[image].
+        reached: Radius where certified for the label, minus infinity elsewhere, float64[image].
         weights: Images whose radius an entry stands for, int64[image]; None for one each.
         label_weights: Images whose count for the label it stands for, int64[image]; None for one each.
     """
-    shares, earned = label_counts / draws, total(credited, weights)
+    shares, earned = label_counts / draws, total(np.maximum(reached, 0.0), weights)
     return tuple(
         _class_row(
             int(label),
             (shares[chosen], _chosen(label_weights, chosen)),
-            (credited[chosen], _chosen(weights, chosen)),
+            (reached[chosen], _chosen(weights, chosen)),
             earned,
         )
         for label in np.unique(labels)
@@ -119,17 +119,18 @@ def _chosen(weights: Weights, chosen: NDArray[np.bool_]) -> Weights:
 def _class_row(
     label: int,
     label_shares: tuple[NDArray[np.float64], Weights],
-    credited: tuple[NDArray[np.float64], Weights],
+    reached: tuple[NDArray[np.float64], Weights],
     earned: float,
 ) -> ClassRow:
     shares, _ = label_shares
-    radii, weights = credited
+    reach, weights = reached
+    radii = np.maximum(reach, 0.0)
     return ClassRow(
         label=label,
         images=size(radii, weights),
         median_share=float(lower_quantiles(shares, [0.5], label_shares[1])[0]),
         hard=count(shares <= 0.5, label_shares[1]),
-        certified_accuracy=mean(radii > 0, weights),
+        certified_accuracy=mean(reach >= 0, weights),
         average_radius=mean(radii, weights),
         radius_share=total(radii, weights) / earned if earned else 0.0,
     )

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from certd.reports.results import Results
 
 DECLARED_RADII = (0.0, 0.25, 0.5, 0.75, 1.0)
-LEAST_POSITIVE = float(np.nextafter(0, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +85,17 @@ def compare(
         raise InvalidParameter("Runs are compared by certified accuracy, which needs labels in both.")
     mine, theirs = _common(first, second)
     ours, others = first.credited[mine], second.credited[theirs]
+    reached = first.reached[mine], second.reached[theirs]
     return Comparison(
         marks=marks,
         shares=order_of_curves(CURVE_GRID, _curve(first, mine), _curve(second, theirs)),
-        accuracy=_order_of_accuracy(ours, others),
+        accuracy=_order_of_accuracy(*reached),
         averages=(float(ours.mean()), float(others.mean())),
         average_radius=paired_difference(ours, others),
-        mcnemar=tuple(mcnemar_at(max(radius, LEAST_POSITIVE), ours, others) for radius in radii),
+        mcnemar=tuple(mcnemar_at(radius, *reached) for radius in radii),
         flips=_flips(first, second, mine, theirs),
         hard_images=_hard_images(first, second, mine, theirs),
-        hardness=by_hardness((first.label_counts / first.draws)[mine], ours, others),
+        hardness=by_hardness((first.label_counts / first.draws)[mine], *reached),
     )
 
 
@@ -111,9 +111,9 @@ def _curve(results: Results, rows: NDArray[np.intp]) -> NDArray[np.float64]:
 
 
 def _order_of_accuracy(ours: NDArray[np.float64], others: NDArray[np.float64]) -> Order:
-    grid = np.unique(np.concatenate([[LEAST_POSITIVE], ours[ours > 0], others[others > 0]]))
+    grid = np.unique(np.concatenate([[0.0], ours[ours > 0], others[others > 0]]))
     curves = [
-        certified_counts(radii, radii > 0, grid.tolist()).astype(np.float64) for radii in (ours, others)
+        certified_counts(radii, radii >= 0, grid.tolist()).astype(np.float64) for radii in (ours, others)
     ]
     return order_of_curves(grid, *curves)
 

@@ -139,10 +139,9 @@ def _pair_tables(first: str, second: str, pair: Comparison) -> list[TitledTable]
         _flips(pair.flips),
     )
     tests = tuple(
-        (f"{test.radius:.4g}" if test.radius > 1e-300 else "0", str(test.only_first), str(test.only_second),
-         f"{test.p_value:.2g}")
+        (f"{test.radius:.4g}", str(test.only_first), str(test.only_second), f"{test.p_value:.2g}")
         for test in pair.mcnemar
-    )  # fmt: skip
+    )
     hard = tuple((str(row.label), str(row.lost), str(row.gained)) for row in pair.hard_images)
     lost, gained = (sum(getattr(row, way) for row in pair.hard_images) for way in ("lost", "gained"))
     bands = tuple(

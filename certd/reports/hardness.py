@@ -49,7 +49,7 @@ def by_hardness(
 
     Args:
         shares: k/n of the label in the baseline, float64[image] in [0, 1].
-        first: Radius credited in the baseline, input units, float64[image]; 0 where wrong or abstained.
+        first: Radius where the baseline certifies the label, minus infinity elsewhere, float64[image].
         second: The same in the other run, over the same images.
 
     Raises:
@@ -90,11 +90,12 @@ def hidden_trade(
 def _band(
     index: int, chosen: NDArray[np.bool_], first: NDArray[np.float64], second: NDArray[np.float64]
 ) -> HardnessBand:
+    gain = np.maximum(second[chosen], 0.0) - np.maximum(first[chosen], 0.0)
     return HardnessBand(
         above=EDGES[index],
         up_to=EDGES[index + 1],
         images=int(chosen.sum()),
-        certified_first=int((first[chosen] > 0).sum()),
-        certified_second=int((second[chosen] > 0).sum()),
-        difference=float((second[chosen] - first[chosen]).sum() / len(first)),
+        certified_first=int((first[chosen] >= 0).sum()),
+        certified_second=int((second[chosen] >= 0).sum()),
+        difference=float(gain.sum() / len(first)),
     )

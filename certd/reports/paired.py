@@ -88,8 +88,8 @@ def mcnemar_at(radius: float, first: NDArray[np.float64], second: NDArray[np.flo
     """Test whether two runs certify the same share of images at one radius, declared beforehand.
 
     Args:
-        radius: Input units, positive; for radius 0 pass the least positive float, which abstentions miss.
-        first: Radius where certified for the label, 0 elsewhere, float64[image].
+        radius: Input units, at least 0.
+        first: Radius where certified for the label, minus infinity elsewhere, float64[image].
         second: The same images in the same order.
 
     Raises:

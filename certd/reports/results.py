@@ -120,6 +120,11 @@ class Results:
         return np.where(self.correct, self.radii, 0.0)
 
     @property
+    def reached(self) -> NDArray[np.float64]:
+        """Return the radius where certified for the label, minus infinity elsewhere: 0 is a certificate."""
+        return np.where(self.correct, self.radii, -np.inf)
+
+    @property
     def average_radius(self) -> float:
         """Return the average certified radius, input units; wrong and abstained images count 0."""
         return average_certified_radius(self.radii, self.correct, self.weights)

@@ -105,6 +105,19 @@ def test_mcnemar_is_the_exact_binomial_of_the_discordant_images() -> None:
     assert test.p_value == pytest.approx(2 * 10 / 512)
 
 
+def test_images_certified_at_radius_zero_count_there() -> None:
+    """They are what a comparison at radius 0 is about; abstentions are not there."""
+    lost = replace(LOW, certified=np.arange(6) >= 2)
+    zero = [replace(run, radii=np.zeros(6)) for run in (LOW, lost)]
+    comparison = compare(*zero)
+    test = comparison.mcnemar[0]
+    assert (test.radius, test.only_first, test.only_second) == (0.0, 2, 0)
+    assert comparison.accuracy.dominant == "first"
+    assert sum(band.certified_first for band in comparison.hardness) == 6
+    assert sum(band.certified_second for band in comparison.hardness) == 4
+    assert comparison.averages == (0.0, 0.0)
+
+
 def test_the_bootstrap_is_reproducible_and_covers_a_constant() -> None:
     """The same seed gives the same interval; a constant difference has one of width 0."""
     rng = np.random.default_rng(0)

@@ -36,9 +36,10 @@ def test_the_bands_sum_to_the_difference_of_the_averages() -> None:
     """Every image is in one band, shares on an edge in the lower one, and 0 in the first."""
     shares = np.array([0.0, 0.5, 0.500001, 0.75, 0.9, 0.90001, 0.99, 0.991, 1.0])
     first, second = np.arange(9) / 10, np.arange(9)[::-1] / 7
+    first[0] = -np.inf
     bands = by_hardness(shares, first, second)
     assert [band.images for band in bands] == [2, 2, 1, 2, 2]
-    assert sum(band.difference for band in bands) == pytest.approx(second.mean() - first.mean())
+    assert sum(band.difference for band in bands) == pytest.approx(second.mean() - first[1:].sum() / 9)
     assert [band.certified_first for band in bands] == [1, 2, 1, 2, 2]
     with pytest.raises(ShapeMismatch):
         by_hardness(shares, first, second[:3])
@@ -57,13 +58,21 @@ def test_a_larger_average_that_certifies_fewer_images_is_found_out() -> None:
     assert compare_runs((HONEST, replace(HONEST, model="again@sha256:0"))).findings == ()
 
 
+def test_a_trade_of_images_certified_at_radius_zero_alone_is_found_out() -> None:
+    """A list of radii certifies hard images at exactly 0; giving them up is a loss all the same."""
+    steps = (HONEST, replace(HONEST, radii=np.where(HONEST.radii < 0.3, 0.0, HONEST.radii)))
+    assert (steps[1].radii == 0).sum() == 12
+    (finding,) = compare_runs((steps[1], GAMED)).findings
+    assert "12 of 24 at radius 0, against 24" in finding
+
+
 def test_an_honest_improvement_and_chance_raise_no_alarm() -> None:
     """More radius and more images is no trade; one image fewer in 24 may be luck."""
     better = _run("better", [800] * 12 + [999] * 12)
     lucky = _run("lucky", [300] + [700] * 11 + [999] * 12)
     assert compare_runs((HONEST, better)).findings == ()
     assert compare_runs((HONEST, lucky)).findings == ()
-    bands = by_hardness(np.array([0.6, 0.95]), np.array([0.1, 0.5]), np.array([0.0, 0.9]))
+    bands = by_hardness(np.array([0.6, 0.95]), np.array([0.1, 0.5]), np.array([-np.inf, 0.9]))
     sentence = hidden_trade(bands, (0.3, 0.45), ("a", "b"))
     assert sentence is not None
     assert "+0.1500, images above k / n = 0.9 in a bring +0.2000 and all others -0.0500" in sentence

@@ -224,6 +224,13 @@ def test_classes_share_out_the_whole_run() -> None:
     assert rows[1].average_radius == pytest.approx(0.5)
 
 
+def test_an_image_certified_at_radius_zero_is_certified_in_its_class() -> None:
+    """Radius 0 is a certificate, and missing one is not."""
+    reached = np.array([0.0, 0.0, 0.5, -np.inf])
+    (row,) = by_class(np.zeros(4, np.int64), np.full(4, 9), np.full(4, 10), reached)
+    assert (row.certified_accuracy, row.average_radius, row.radius_share) == (0.75, 0.125, 1.0)
+
+
 def test_hard_images_lost_are_counted_by_class() -> None:
     """An image is lost when its label falls from above one half to at most one half."""
     labels = np.array([0, 0, 1])

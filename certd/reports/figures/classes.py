@@ -31,7 +31,7 @@ def class_figure(results: Results) -> Figure | None:
         results.labels,
         results.label_counts,
         results.draws,
-        results.credited,
+        results.reached,
         results.weights,
         results.label_weights,
     )
