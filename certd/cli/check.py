@@ -18,7 +18,7 @@ FAILED = 1
 def check(
     file: options.RunFile,
     least: Annotated[
-        list[str] | None, typer.Option("--min", help='Must hold: "acc@0.5>=0.40", "acr>=0.3", "pa@0.5>=0.9".')
+        list[str] | None, typer.Option("--min", help='Must hold: "acc@0.5>=0.40", "acr>=0.3", "pa@0.9>=0.5".')
     ] = None,
     most: Annotated[list[str] | None, typer.Option("--max", help='Must hold: "abstain<=0.1".')] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Judge an unfinished run as well.")] = False,

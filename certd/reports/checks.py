@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Side = Literal["min", "max"]
 COMPARATORS: dict[Side, str] = {"min": ">=", "max": "<="}
 _CONDITION = re.compile(r"\s*([a-z]+)(?:@([0-9.]+))?\s*(>=|<=)\s*([0-9.eE+-]+)\s*")
-_WITH_AT = {"acc": "the radius", "pa": "the quantile, in [0, 1]"}
+_WITH_AT = {"acc", "pa"}
 _WITHOUT_AT = {"acr", "abstain"}
 
 
@@ -45,9 +46,9 @@ class Condition:
 
     Attributes:
         text: As it was written.
-        quantity: ``acc`` (certified accuracy at a radius), ``acr``, ``abstain`` (share), ``pa`` (quantile of
-            the label's share of the draws).
-        at: The radius, or the quantile; None where the quantity takes none.
+        quantity: ``acc`` (certified accuracy at a radius), ``acr``, ``abstain`` (share), ``pa`` (share of the
+            images whose label has a share of the draws).
+        at: The radius, or the share of the draws; None where the quantity takes none.
         side: Whether the limit is the least or the most.
         limit: The limit.
     """
@@ -60,27 +61,32 @@ class Condition:
 
     @classmethod
     def parse(cls, text: str, side: Side) -> Condition:
-        """Read ``acc@0.5>=0.40``, ``abstain<=0.1``, ``acr>=0.3`` or ``pa@0.5>=0.9``.
+        """Read ``acc@0.5>=0.40``, ``abstain<=0.1``, ``acr>=0.3`` or ``pa@0.9>=0.5``.
 
         Raises:
-            InvalidParameter: If it is no condition, or points the other way than ``side``.
+            InvalidParameter: If it is no condition, points the other way than ``side``, or asks for a share
+                outside [0, 1].
         """
         found = _CONDITION.fullmatch(text)
         if found is None:
             raise InvalidParameter(
-                f"{text!r} is no condition; write acc@0.5>=0.40, acr>=0.3, pa@0.5>=0.9 or abstain<=0.1."
+                f"{text!r} is no condition; write acc@0.5>=0.40, acr>=0.3, pa@0.9>=0.5 or abstain<=0.1."
             )
         quantity, at, comparator, limit = found.groups()
         if comparator != COMPARATORS[side]:
             raise InvalidParameter(f"--{side} takes conditions with {COMPARATORS[side]}, not {text!r}.")
-        if quantity not in _WITHOUT_AT | _WITH_AT.keys() or (at is None) != (quantity in _WITHOUT_AT):
+        if quantity not in _WITHOUT_AT | _WITH_AT or (at is None) != (quantity in _WITHOUT_AT):
             raise InvalidParameter(
-                f"{text!r} names no quantity; there are acc@RADIUS, pa@QUANTILE, acr and abstain."
+                f"{text!r} names no quantity; there are acc@RADIUS, pa@SHARE, acr and abstain."
             )
         try:
-            return cls(text.strip(), quantity, None if at is None else Fraction(at), side, Fraction(limit))
+            point, bound = Fraction(at or 0), Fraction(limit)
         except ValueError:
             raise InvalidParameter(f"{text!r} holds something that is no number.") from None
+        shares = {"acr": [], "pa": [point, bound]}.get(quantity, [bound])
+        if not all(0 <= share <= 1 for share in shares):
+            raise InvalidParameter(f"{text!r}: a share lies in [0, 1]{_as_fraction(text, bound)}.")
+        return cls(text.strip(), quantity, None if at is None else point, side, bound)
 
     def judge(self, results: Results) -> Outcome:
         """Say whether a run meets the condition.
@@ -105,19 +111,26 @@ class Condition:
                 value = results.average_radius
                 return Fraction(value), f"{value:.6f} over {len(results)} images"
             case _:
-                return self._quantile(results)
+                return self._with_share(results)
 
-    def _quantile(self, results: Results) -> tuple[Fraction, str]:
+    def _with_share(self, results: Results) -> tuple[Fraction, str]:
+        """Return the share of the images whose label has at least the share ``at`` of the draws."""
         if results.recovered or results.label_counts is None:
             raise InvalidParameter(f"{self.text} needs every image's counts, which a log of radii has not.")
-        at = float(self.at or 0)
-        if not 0 <= at <= 1:
-            raise InvalidParameter(f"{self.text}: a quantile lies in [0, 1].")
-        order = np.argsort(results.label_counts / results.draws, kind="stable")
-        place = order[min(len(order) - 1, max(0, int(np.ceil(at * len(order))) - 1))]
-        return _share(int(results.label_counts[place]), int(results.draws[place]))
+        budgets, place = np.unique(results.draws, return_inverse=True)
+        least = np.array([math.ceil((self.at or 0) * draws) for draws in budgets.tolist()])
+        reached = results.label_counts >= least[place]
+        return _share(count(reached, results.label_weights), len(results))
 
 
 def _share(count: int, total: int) -> tuple[Fraction, str]:
     share = Fraction(count, total)
     return share, f"{count:,} of {total:,} = {float(share):.6f}"
+
+
+def _as_fraction(text: str, limit: Fraction) -> str:
+    """Return how to write a percentage, where a limit looks like one."""
+    if not 1 < limit <= 100:
+        return ""
+    quantity, comparator, _ = re.split("(>=|<=)", text.strip())
+    return f"; for {float(limit):g} % write {quantity}{comparator}{float(limit / 100):g}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from certd.reports import Results
+    from certd.reports.checks import Side
 
 IMAGES = 60
 
@@ -116,7 +119,7 @@ def test_a_gate_opens_and_closes_on_exact_counts(saved: Callable[..., str]) -> N
     file = saved("a", run)
     right = int(run.correct.sum())
     assert certd("check", file, "--min", f"acc@0>={right / IMAGES:.20f}").exit_code in {0, 1}
-    assert certd("check", file, "--min", f"acc@0>={right}e0").exit_code == 1
+    assert certd("check", file, "--min", "acc@0>=1e0").exit_code == 1
     passed = certd(
         "check",
         file,
@@ -145,6 +148,41 @@ def test_conditions_are_decided_on_fractions() -> None:
     assert not Condition.parse("abstain<=0.0999999999999999999999", "max").judge(exact).holds
     value = average_certified_radius(exact.radii, exact.correct)
     assert Condition.parse("acr>=0.1", "min").judge(exact).value == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("share", "reached"), [("0.7", 3), ("0.70000000000000000000001", 2), ("0", 4), ("1", 0)]
+)
+def test_a_gate_on_pa_counts_images_whose_label_has_that_share(share: str, reached: int) -> None:
+    """As acc@R counts those that reach R; a share of the draws is compared as a fraction."""
+    run = import_counts("label,a,b\n0,90,10\n0,70,30\n0,10,90\n1,10,90\n", Conditions(0.5))
+    outcome = Condition.parse(f"pa@{share}>={reached / 4}", "min").judge(run)
+    assert (outcome.holds, outcome.value) == (True, reached / 4)
+    assert outcome.evidence.startswith(f"{reached} of 4")
+
+
+def test_a_gate_on_pa_counts_each_image_of_equal_ones() -> None:
+    """Rows may stand for many images."""
+    run = import_counts("label,a,b\n0,90,10\n0,10,90\n", Conditions(0.5))
+    images, rows = np.array([8, 2]), np.arange(2, dtype=np.int32)
+    many = replace(run, weights=images, label_weights=images, order=np.repeat(rows, images))
+    assert Condition.parse("pa@0.9>=0.8", "min").judge(many).evidence.startswith("8 of 10")
+
+
+@pytest.mark.parametrize(
+    ("side", "text", "hint"),
+    [
+        ("max", "abstain<=10", "abstain<=0.1"),
+        ("min", "acc@0>=50", "acc@0>=0.5"),
+        ("min", "pa@0.5>=90", "pa@0.5>=0.9"),
+        ("min", "acc@0>=-1", "in [0, 1]"),
+        ("min", "pa@2>=0.1", "in [0, 1]"),
+    ],
+)
+def test_a_share_that_is_none_is_refused_with_the_fraction(side: Side, text: str, hint: str) -> None:
+    """A gate in per cent would stand open, or shut, for ever."""
+    with pytest.raises(InvalidParameter, match=re.escape(hint)):
+        Condition.parse(text, side)
 
 
 @pytest.mark.parametrize(
