@@ -92,8 +92,43 @@ def test_it_is_written_and_read_unchanged() -> None:
     claim = read_form(ADAPTIVE_SMOOTHING)
     assert read_form(write_form(claim)) == claim
     for model in claim.models:
-        again = read_model_info(write_model_info(model))
-        assert replace(again, evaluation=model.evaluation) == model
+        assert read_model_info(write_model_info(model)) == model
+
+
+@pytest.mark.parametrize("attack", ["PGD-20", "", "AutoAttack, adaptive"])
+def test_what_another_attack_left_is_no_autoattack_accuracy(attack: str) -> None:
+    """It has a member of its own, beside what measured it, and is read back as it was."""
+    model = replace(read_form(ADAPTIVE_SMOOTHING).models[0], evaluation=attack)
+    entry = json.loads(write_model_info(model))
+    assert (entry["autoattack_acc"], entry["robust_acc"]) == (None, "38.72")
+    assert read_model_info(write_model_info(model)) == model
+    with pytest.raises(UnreadableInput, match="of autoattack_acc and robust_acc"):
+        read_model_info(json.dumps({**entry, "autoattack_acc": "38.72"}))
+
+
+@pytest.mark.parametrize("attack", ["AutoAttack", "Auto-Attack", "autoattack (standard)"])
+def test_autoattack_is_known_however_it_is_written(attack: str) -> None:
+    """Its accuracy is the one that the leaderboard ranks by."""
+    model = replace(read_form(ADAPTIVE_SMOOTHING).models[0], evaluation=attack)
+    assert json.loads(write_model_info(model))["autoattack_acc"] == "38.72"
+    assert read_model_info(write_model_info(model)) == model
+    assert differences(model, replace(model, evaluation="AutoAttack")) == ()
+
+
+def test_another_attack_is_flagged() -> None:
+    """What PGD leaves standing is not what AutoAttack does."""
+    claimed = read_form(ADAPTIVE_SMOOTHING).models[0]
+    (found,) = differences(replace(claimed, evaluation="PGD-20"), claimed)
+    assert (found.member, found.claimed, found.evaluated) == ("evaluation", "PGD-20", "AutoAttack")
+
+
+def test_members_of_an_entry_survive_a_form() -> None:
+    """Their names may hold underscores; none of them replaces a member that is known."""
+    text = '{"architecture": "x", "threat_model": "L2", "link": "u", "autoattack_version": "standard"}'
+    claim = Claim("t", "u", "a", (read_model_info(text),))
+    assert read_form(write_form(claim)) == claim
+    sly = replace(claim.models[0], others=(("autoattack_acc", "99"),))
+    assert json.loads(write_model_info(sly))["autoattack_acc"] is None
 
 
 def test_what_the_leaderboard_shows_now_is_flagged() -> None:
@@ -172,6 +207,11 @@ def test_more_certified_than_any_attack_left_is_flagged() -> None:
             "Model 2 of this claim does not say its threat model",
         ),
         (("## Model", "## Thing"), "claims nothing"),
+        (
+            ("- **eps**: 8 / 255", "- **Certified accuracy at 0.5**: n/a"),
+            "Model 1, certified accuracy at 0.5",
+        ),
+        (("- **eps**: 8 / 255", "- **Certified accuracy at r**: 40"), "Model 1, certified accuracy at r"),
     ],
 )
 def test_a_spoilt_form_says_where(spoilt: tuple[str, str], said: str) -> None:
@@ -186,6 +226,7 @@ def test_a_spoilt_form_says_where(spoilt: tuple[str, str], said: str) -> None:
         "[]", "{", '{"clean_acc": []}', '{"clean_acc": NaN}', '{"clean_acc": 1e-999999999}',
         '{"eps": 1e999999999}', '{"certified_acc": 3}', '{"certified_acc": {"0.5": 42}}',
         "[" * 100_000, '{"eps": "1/3/5"}',
+        '{"certified_acc": {"0.5": ""}}', '{"certified_acc": {"": "42.60"}}',
     ],
 )  # fmt: skip
 def test_a_spoilt_entry_is_refused(text: str) -> None:

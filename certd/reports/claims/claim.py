@@ -6,12 +6,18 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from certd.errors import UnreadableInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NORMS = ("Linf", "L2", "L1")
 SAME_EPS = Fraction(1, 10**6)
 MOST_DIGITS = 20
+AUTOATTACK = "AutoAttack"
+_SPELLINGS = {"autoattack", "autoattackstandard", "standardautoattack"}
 _NUMBER = re.compile(r"\d{1,12}(\.\d{1,20})?")
 
 
@@ -67,6 +73,11 @@ class ClaimedModel:
     certified: tuple[tuple[str, str], ...] = ()
     others: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def by_autoattack(self) -> bool:
+        """Return whether AutoAttack, as it is published, measured the robust accuracy."""
+        return bare_name(self.evaluation) in _SPELLINGS
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -93,6 +104,20 @@ def parse_percent(text: str, name: str) -> Decimal | None:
     return Decimal(plain)
 
 
+def parse_certified(pairs: Iterable[tuple[str, str]], name: str) -> tuple[tuple[str, str], ...]:
+    """Return certified accuracies by radius as they stand, each known to be a percentage at a radius.
+
+    Raises:
+        UnreadableInput: If one is not.
+    """
+    found = tuple(pairs)
+    for radius, share in found:
+        said = f"{name}{radius[:20]}"
+        if parse_eps(radius, said) is None or parse_percent(share, said) is None:
+            raise UnreadableInput(f"{said}: write a percentage at a radius, such as 42.60 at 0.5.")
+    return found
+
+
 def parse_fraction(share: Decimal, name: str) -> Decimal:
     """Return the percentage of a share in [0, 1], or of what is a percentage already.
 
@@ -107,7 +132,7 @@ def parse_fraction(share: Decimal, name: str) -> Decimal:
     return percentage.quantize(Decimal(1)) if percentage == percentage.to_integral_value() else percentage
 
 
-def parse_eps(text: str) -> Fraction | None:
+def parse_eps(text: str, name: str = "eps") -> Fraction | None:
     """Read ``8/255``, ``8 / 255`` or a decimal; an empty text is None.
 
     Raises:
@@ -117,7 +142,7 @@ def parse_eps(text: str) -> Fraction | None:
     if parts == [""]:
         return None
     if len(parts) > 2 or not all(_NUMBER.fullmatch(part) for part in parts) or not Fraction(parts[-1]):
-        raise UnreadableInput(f"eps: {text.strip()[:40]!r} is no radius; write 8/255 or 0.5.")
+        raise UnreadableInput(f"{name}: {text.strip()[:40]!r} is no radius; write 8/255 or 0.5.")
     eps = Fraction(parts[0]) / (Fraction(parts[1]) if len(parts) == 2 else 1)
     levels = round(eps * 255)
     return Fraction(levels, 255) if abs(eps - Fraction(levels, 255)) <= SAME_EPS else eps
@@ -128,6 +153,11 @@ def parse_norm(text: str) -> str:
     plain = text.strip()
     known = {norm.casefold(): norm for norm in NORMS}
     return known.get(plain.casefold().replace("∞", "inf").replace("l_", "l"), plain)
+
+
+def bare_name(text: str) -> str:
+    """Return letters and digits alone: names are one however they are spelled."""
+    return re.sub(r"[^a-z0-9]", "", text.casefold())
 
 
 def printed_eps(eps: Fraction) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from certd.reports.claims.claim import parse_eps
+from certd.reports.claims.claim import bare_name, parse_eps, parse_percent
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from certd.reports.claims.claim import ClaimedModel
 
 
@@ -54,8 +54,12 @@ def _texts(claimed: ClaimedModel, evaluated: ClaimedModel) -> list[Difference]:
         note = "accuracies against other threats do not mean the same"
         found.append(Difference("threat", str(claimed.threat), str(evaluated.threat), note))
     here, there = claimed.dataset, evaluated.dataset
-    if here and there and _plain(here) != _plain(there):
+    if here and there and bare_name(here) != bare_name(there):
         found.append(Difference("dataset", here, there, "other images"))
+    here, there = claimed.evaluation, evaluated.evaluation
+    alike = bare_name(here) == bare_name(there) or (claimed.by_autoattack and evaluated.by_autoattack)
+    if here and there and not alike:
+        found.append(Difference("evaluation", here, there, "what one attack leaves another may break"))
     if claimed.additional_data != evaluated.additional_data and None not in {
         claimed.additional_data,
         evaluated.additional_data,
@@ -72,17 +76,13 @@ def _contradiction(claimed: ClaimedModel, evaluated: ClaimedModel) -> Difference
     if attacked is None or threat.eps is None or threat.norm != evaluated.threat.norm:
         return None
     for radius, share in evaluated.certified:
-        certified = parse_eps(radius)
-        if certified is not None and certified >= threat.eps and Decimal(share.rstrip(" %")) > attacked:
+        at, certified = parse_eps(radius), parse_percent(share, radius)
+        if at is not None and certified is not None and at >= threat.eps and certified > attacked:
             note = "no attack can break what is proved: other classifiers, or other images"
             return Difference(
                 f"certified accuracy at {radius}", f"{attacked} under attack", f"{share} certified", note
             )
     return None
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
 def _signed(difference: Decimal) -> str:

@@ -13,6 +13,7 @@ from certd.reports.claims.claim import (
     Claim,
     ClaimedModel,
     Threat,
+    parse_certified,
     parse_eps,
     parse_norm,
     parse_percent,
@@ -28,7 +29,7 @@ MODEL = (
 _HEADING = re.compile(r"(?:#{1,6}\s*|\*\*\s*)(model\b[^\n*]{0,80})", re.IGNORECASE)
 _OTHER_HEADING = re.compile(r"(?:#{1,6}\s|\*\*[^*\n]{1,80}\*\*:?\s*$)")
 _CERTIFIED = "certified accuracy at "
-_MEMBER = re.compile(r"[-*]\s+\**([A-Za-z][A-Za-z0-9./ ]{0,40}?)\**\s*:\s*(?:\*\*)?\s*(.*)")
+_MEMBER = re.compile(r"[-*]\s+\**([A-Za-z][A-Za-z0-9./_ ]{0,40}?)\**\s*:\s*(?:\*\*)?\s*(.*)")
 _ANSWER = re.compile(r"(true|false|yes|no)\b[\s.,;:]*(.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -119,6 +120,14 @@ def _model(members: dict[str, str], place: int) -> ClaimedModel:
         threat = Threat(parse_norm(members["threat model"]), parse_eps(members.get("eps", "")))
         clean = parse_percent(members.get("clean accuracy", ""), "clean accuracy")
         robust = parse_percent(members.get("robust accuracy", ""), "robust accuracy")
+        certified = parse_certified(
+            (
+                (name.removeprefix(_CERTIFIED), value)
+                for name, value in members.items()
+                if value and name.startswith(_CERTIFIED)
+            ),
+            _CERTIFIED,
+        )
     except UnreadableInput as error:
         raise UnreadableInput(f"Model {place}, {error.message}") from None
     answer, remark = _answer(members.get("additional data", ""))
@@ -132,11 +141,7 @@ def _model(members: dict[str, str], place: int) -> ClaimedModel:
         remark=remark,
         evaluation=members.get("evaluation method", ""),
         checkpoint=members.get("checkpoint and code", ""),
-        certified=tuple(
-            (name.removeprefix(_CERTIFIED), value)
-            for name, value in members.items()
-            if name.startswith(_CERTIFIED)
-        ),
+        certified=certified,
         others=tuple(
             (name, value)
             for name, value in members.items()
