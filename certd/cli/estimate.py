@@ -41,6 +41,7 @@ def estimate(
     }  # fmt: skip
     request = parse_request(asked)
     from certd.models import load_model
+    from certd.reports.printed import floored
     from certd.smoothing.estimate import estimate as expect
     from certd.smoothing.guarantee import Guarantee
     from certd.smoothing.settling import as_asked
@@ -57,7 +58,7 @@ def estimate(
     print(f"plan                 {certification.plan.kind}")
     print(f"draws, at most       {expected.draws_at_most:,}")
     print(f"seconds, at most     {expected.seconds_at_most or 0:,.0f}   at {speed:,.0f} draws a second here")
-    print(f"largest {expected.norm} radius    {expected.largest_radius:.4f}")
+    print(f"largest {expected.norm} radius    {floored(expected.largest_radius)}")
 
 
 def _draws_per_second(classifier: BaseClassifier, certification: Certification, device: str) -> float:

@@ -13,7 +13,7 @@ from certd.reports.figures.overlay import overlay
 from certd.reports.hardness import hidden_trade
 from certd.reports.headline import runs_table
 from certd.reports.mass import Mass, mass_of, mass_table
-from certd.reports.printed import ceiled, conditions, floored
+from certd.reports.printed import ceiled, conditions, floored, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,7 +139,7 @@ def _pair_tables(first: str, second: str, pair: Comparison) -> list[TitledTable]
         _flips(pair.flips),
     )
     tests = tuple(
-        (f"{test.radius:.4g}", str(test.only_first), str(test.only_second), f"{test.p_value:.2g}")
+        (trimmed(test.radius), str(test.only_first), str(test.only_second), f"{test.p_value:.2g}")
         for test in pair.mcnemar
     )
     hard = tuple((str(row.label), str(row.lost), str(row.gained)) for row in pair.hard_images)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from certd.reports.budget_curve import most_frequent_share
 from certd.reports.figures.figure import Table
 from certd.reports.inequality import easy_share, uniform_easy_share
-from certd.reports.printed import floored, percent
+from certd.reports.printed import floored, percent, trimmed
 from certd.reports.summary import EASY, grid_of
 from certd.reports.weighted import mean
 
@@ -38,7 +38,7 @@ def accuracies(results: Results) -> Table:
         ),
     ]
     rows += [
-        (f"{what} at radius {radius:g}", percent(share))
+        (f"{what} at radius {trimmed(radius)}", percent(share))
         for radius, share in zip(SHOWN_RADII, certified, strict=True)
         if radius <= results.max_radius
     ]
@@ -83,4 +83,4 @@ def runs_table(runs: Sequence[Results], radii: Sequence[float] | None = None) ->
         )
         for run in runs
     )
-    return Table(("model", "sigma", "ACR", *(f"r = {radius:g}" for radius in grid)), rows)
+    return Table(("model", "sigma", "ACR", *(f"r = {trimmed(radius)}" for radius in grid)), rows)

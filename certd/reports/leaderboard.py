@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from certd.errors import InvalidParameter
 from certd.reports.accuracy import certified_counts
 from certd.reports.comparability import differences
 from certd.reports.figures.figure import Table
-from certd.reports.printed import conditions, floored
+from certd.reports.printed import conditions, floored, trimmed
 from certd.reports.radius import average_certified_radius
 from certd.reports.rendering import render_page
 from certd.reports.summary import grid_of
@@ -112,7 +113,7 @@ def leaderboard(
     """
     if not runs or any(run.labels is None for run in runs):
         raise InvalidParameter("A leaderboard is of one run or more, each with a label for every image.")
-    if by != ACR and not (isinstance(by, int | float) and by >= 0):
+    if by != ACR and not (isinstance(by, int | float) and 0 <= by < math.inf):
         raise InvalidParameter(f"Runs are ranked by a radius or by acr, not by {by}.", pointer="/by")
     called = [run.model.split("@")[0] for run in runs] if names is None else names
     groups: list[list[tuple[str, Results]]] = []
@@ -122,7 +123,11 @@ def leaderboard(
             groups.append([named])
         else:
             place.append(named)
-    said = "average certified radius (ACR)" if by == ACR else f"certified accuracy at radius {by:g}"
+    said = (
+        "average certified radius (ACR)"
+        if isinstance(by, str)
+        else f"certified accuracy at radius {trimmed(by)}"
+    )
     return Leaderboard(said, tuple(_group(group, by) for group in sorted(groups, key=len, reverse=True)))
 
 
@@ -159,7 +164,7 @@ def _entry(name: str, run: Results, rank: int, grid: Sequence[float]) -> Entry:
         draws=float(run.draws.mean()) if run.total_draws is None else run.total_draws / len(run),
         acr=average_certified_radius(run.radii, run.correct),
         certified_accuracy={
-            f"{radius:g}": int(count) / len(run) for radius, count in zip(grid, counts, strict=True)
+            trimmed(radius): int(count) / len(run) for radius, count in zip(grid, counts, strict=True)
         },
         abstention_rate=float(1 - run.certified.mean()),
     )

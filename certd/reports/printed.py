@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 from certd.statistics import floor_to
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from certd.reports.results import Results
 
-DECIMALS = 4
+DECIMALS, DIGITS = 4, 6
 NOISE = {"gaussian": "Gaussian", "laplace": "Laplace", "uniform": "uniform", "splitting": "splitting"}
 
 
@@ -23,6 +24,20 @@ def floored(value: float, decimals: int = DECIMALS) -> str:
 def ceiled(value: float, decimals: int = DECIMALS) -> str:
     """Print an upper bound, rounded up."""
     return f"{-floor_to(-value, decimals):.{decimals}f}"
+
+
+def trimmed(radius: float) -> str:
+    """Print a radius that was asked for: in six digits, rounded down, without zeros at the end.
+
+    Args:
+        radius: Input units, finite, at least 0.
+
+    Returns:
+        Such as ``0.25``, or ``0.00392156`` for 1/255; never with an exponent.
+    """
+    exact = Decimal(repr(float(radius)))
+    place = Decimal(1).scaleb(exact.adjusted() - DIGITS + 1)
+    return f"{exact.quantize(place, rounding=ROUND_FLOOR).normalize():f}" if exact else "0"
 
 
 def percent(share: float) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from certd.errors import Conflict, InvalidParameter
-from certd.reports.printed import conditions
+from certd.reports.printed import conditions, trimmed
 from certd.reports.radius import average_certified_radius
 from certd.reports.results import results_of
 
@@ -65,7 +65,7 @@ class Threat:
     @property
     def title(self) -> str:
         """Return the text that :meth:`parse` reads."""
-        return f"{self.norm}:{self.radius:g}@{self.sigma:g}"
+        return f"{self.norm}:{trimmed(self.radius)}@{self.sigma:g}"
 
     def within(self, dimension: int) -> float:
         """Return the l2 radius that covers the ball: an l1 ball lies in the l2 ball of its own radius."""

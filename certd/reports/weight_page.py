@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from certd.reports.figures.figure import Table
 from certd.reports.figures.weights import by_weight, weight_figures
-from certd.reports.printed import ceiled, conditions, percent
+from certd.reports.printed import ceiled, conditions, percent, trimmed
 from certd.reports.rendering import render_page
 from certd.reports.weight_sweep import CHOOSE_ELSEWHERE
 
@@ -37,7 +37,7 @@ def rule_table(sweep: WeightSweep) -> Table:
     found = {(row.radius, row.share): row.weight for row in sweep.rule}
     radii = sorted({row.radius for row in sweep.rule})
     rows = [
-        (f"{radius:g}", *("none" if (w := found[radius, share]) is None else ceiled(w) for share in shares))
+        (trimmed(radius), *("none" if (w := found[radius, share]) is None else ceiled(w) for share in shares))
         for radius in radii
     ]
     return Table(("radius", *(f"keep {100 * share:g} %" for share in shares)), tuple(rows))

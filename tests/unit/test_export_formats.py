@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,9 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from certd.cli import app
 from certd.errors import InvalidParameter
 from certd.local import certify
 from certd.models import BaseClassifier, load_model
@@ -27,10 +31,12 @@ from certd.reports.exporters import (
     export_robustbench,
     rows_of,
 )
+from certd.reports.figures.radius import accuracy_curve
 from certd.reports.headline import accuracies, runs_table
 from certd.reports.importers import Conditions, import_counts
+from certd.reports.leaderboard import leaderboard
 from certd.reports.paper import write_table
-from certd.reports.printed import conditions
+from certd.reports.printed import conditions, trimmed
 from certd.reports.results_file import read_stored, write_results
 from certd.smoothing.run import Run, write_run
 
@@ -64,6 +70,42 @@ def test_a_leaderboard_entry_keeps_attack_and_certificate_apart(run: Run) -> Non
     assert entry["name"] == "digits-cnn"
     assert entry["certified_acc"]["0"] == "66.66", "two of three, rounded down"
     assert "sigma = 0.25" in entry["certified_with"]
+
+
+@given(st.floats(0, 1000))
+def test_a_radius_in_few_digits_is_no_larger_and_hardly_smaller(radius: float) -> None:
+    """As a decimal that every reader of numbers takes."""
+    text = trimmed(radius)
+    assert re.fullmatch(r"\d+(\.\d*[1-9])?", text)
+    assert radius * (1 - 1e-5) <= Fraction(text) <= Fraction(repr(radius))
+
+
+def test_usual_radii_are_printed_as_people_write_them() -> None:
+    """Short ones whole, others to six digits."""
+    radii = (0.0, 0.25, 1.0, 0.3, 0.1 + 0.2, 100.0, 1 / 255, 8 / 255, 0.12345678, 1e-7)
+    shown = "0 0.25 1 0.3 0.3 100 0.00392156 0.0313725 0.123456 0.0000001"
+    assert " ".join(trimmed(radius) for radius in radii) == shown
+
+
+def test_no_header_names_a_radius_above_the_one_that_was_counted(run: Run) -> None:
+    """Tables, cards, entries and leaderboards, for a declared radius of many digits."""
+    results = replace(results_of(run), declared_radii=(0.0, 0.12345678))
+    assert runs_table([results]).header[-1] == "r = 0.123456"
+    assert "| 0.123456 |" in export_model_card(results)
+    assert "l2 radius 0.123456\n" in export_model_card(results)
+    assert list(json.loads(export_robustbench(results))["certified_acc"]) == ["0", "0.123456"]
+    assert accuracy_curve(results).table.rows[1][0] == "0.123456"
+    board = leaderboard([results], by=0.12345678)
+    assert board.by == "certified accuracy at radius 0.123456"
+    assert list(board.groups[0].entries[0].certified_accuracy) == ["0", "0.123456"]
+    with pytest.raises(InvalidParameter, match="not by inf"):
+        leaderboard([results], by=float("inf"))
+
+
+def test_an_estimate_prints_no_radius_above_the_largest() -> None:
+    """Of 100,000 draws at sigma .25 it is .952865."""
+    done = CliRunner().invoke(app, ["estimate", "digits-cnn", "--sigma", "0.25", "--plan", "fixed"])
+    assert "largest l2 radius    0.9528\n" in done.output
 
 
 def test_a_model_card_is_read_by_hubs_and_people(run: Run) -> None:

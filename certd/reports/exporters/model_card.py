@@ -10,7 +10,7 @@ from certd.errors import InvalidParameter
 from certd.reports.accuracy import certified_counts
 from certd.reports.headline import average_with_defects
 from certd.reports.methods import methods_sentence
-from certd.reports.printed import conditions, floored
+from certd.reports.printed import conditions, floored, trimmed
 from certd.reports.summary import grid_of
 from certd.reports.tables import to_markdown
 from certd.statistics import floor_to
@@ -39,7 +39,7 @@ def export_model_card(results: Results) -> str:
     metrics = [
         {
             "type": what.replace(" ", "_").replace("-", "_"),
-            "name": f"{what} at {results.settings['norm']} radius {radius:g}",
+            "name": f"{what} at {results.settings['norm']} radius {trimmed(radius)}",
             "value": floor_to(float(share), DECIMALS),
         }
         for radius, share in zip(grid, shares, strict=True)
@@ -50,7 +50,8 @@ def export_model_card(results: Results) -> str:
         "model-index": [{"name": name, "results": [{"task": task, "dataset": dataset, "metrics": metrics}]}]
     }
     accuracy = "".join(
-        f"| {radius:g} | {floored(share)} |\n" for radius, share in zip(grid, shares.tolist(), strict=True)
+        f"| {trimmed(radius)} | {floored(share)} |\n"
+        for radius, share in zip(grid, shares.tolist(), strict=True)
     )
     return (
         f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n## Certified robustness\n\n"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from certd.errors import InvalidParameter
 from certd.reports.accuracy import certified_counts
-from certd.reports.printed import conditions
+from certd.reports.printed import conditions, trimmed
 from certd.reports.summary import grid_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def export_robustbench(results: Results) -> str:
         "autoattack_acc": None,
         "threat_model": THREATS[results.settings["norm"]],
         "certified_acc": {
-            f"{radius:g}": _percent(int(count), len(results))
+            trimmed(radius): _percent(int(count), len(results))
             for radius, count in zip(grid, counts, strict=True)
         },
         "certified_with": conditions(results),

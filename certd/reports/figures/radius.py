@@ -9,7 +9,7 @@ import numpy as np
 from certd.reports.accuracy import accuracy_steps, image_sampling_interval
 from certd.reports.figures.distribution import names_of, sentence
 from certd.reports.figures.figure import Axis, Band, Bars, Figure, Line, Rule, Table, points
-from certd.reports.printed import ceiled, conditions, floored, percent
+from certd.reports.printed import ceiled, conditions, floored, percent, trimmed
 from certd.reports.summary import INTERVAL_DELTA, grid_of
 from certd.reports.weighted import count, size
 
@@ -103,7 +103,7 @@ def _accuracy_table(names: Sequence[str], runs: Sequence[Results]) -> Table:
         lower, upper = image_sampling_interval(counts[0], len(runs[0]), INTERVAL_DELTA)
         columns += [[floored(x) for x in lower], [ceiled(x) for x in upper]]
         header = (*header, "lower", "upper")
-    return Table(header, tuple(zip([f"{r:g}" for r in grid], *columns, strict=True)))
+    return Table(header, tuple(zip([trimmed(radius) for radius in grid], *columns, strict=True)))
 
 
 def _sentence(name: str, run: Results) -> str:

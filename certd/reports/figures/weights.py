@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from certd.reports.accuracy import accuracy_steps, certified_accuracy
 from certd.reports.figures.figure import Axis, Figure, Line, Rule, Table, points
 from certd.reports.figures.radius import radius_histogram
-from certd.reports.printed import conditions, floored, percent
+from certd.reports.printed import conditions, floored, percent, trimmed
 
 if TYPE_CHECKING:
     from certd.reports.results import Results
@@ -35,7 +35,7 @@ def accuracy_by_weight(sweep: WeightSweep) -> Figure:
     radii = [sweep.radii[i] for i in spread(len(sweep.radii), MOST_RADII)]
     at = [certified_accuracy(results.radii, results.correct, radii) for results in sweep.mixtures]
     lines = [
-        Line("accuracy, r = 0" if radius == 0 else f"certified at {radius:g}",
+        Line("accuracy, r = 0" if radius == 0 else f"certified at {trimmed(radius)}",
              points(sweep.weights, [row[i] for row in at]), marked=True)
         for i, radius in enumerate(radii)
     ]  # fmt: skip
@@ -80,7 +80,7 @@ def curves_by_weight(sweep: WeightSweep, shown: tuple[int, ...]) -> Figure:
         conditions=_conditions(sweep),
         summary="; ".join(
             f"weight {sweep.weights[i]:g}: {percent(float(at[0]))} at radius 0, {percent(float(at[1]))} at "
-            f"{sweep.radii[min(2, len(sweep.radii) - 1)]:g}"
+            f"{trimmed(sweep.radii[min(2, len(sweep.radii) - 1)])}"
             for i in shown
             for at in [_at(sweep.mixtures[i], sweep)]
         )
@@ -99,7 +99,7 @@ def curves_by_weight(sweep: WeightSweep, shown: tuple[int, ...]) -> Figure:
 
 def by_weight(sweep: WeightSweep) -> Table:
     """Return one row a weight: accuracy at radius 0 and at the others, abstentions."""
-    header = ("weight", *(f"r = {radius:g}" for radius in sweep.radii), "abstained")
+    header = ("weight", *(f"r = {trimmed(radius)}" for radius in sweep.radii), "abstained")
     rows = [(f"{w:g}", *_cells(r, sweep)) for w, r in zip(sweep.weights, sweep.mixtures, strict=True)]
     return Table(header, (*rows, ("smoothed alone", *_cells(sweep.smoothed, sweep))))
 
