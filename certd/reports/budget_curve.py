@@ -59,7 +59,8 @@ def most_frequent_share(results: Results) -> float:
     """Return the share of the most frequent label; 0 without labels."""
     if results.labels is None:
         return 0.0
-    return float(tally(results.labels, 1, results.weights).max() / len(results))
+    _, place = np.unique(results.labels, return_inverse=True)
+    return float(tally(place, 1, results.weights).max() / len(results))
 
 
 def _point(results: Results, draws: int, share: float) -> BudgetPoint:

@@ -53,6 +53,8 @@ def test_counts_without_labels_and_numbers_are_taken_in_order() -> None:
         "label,a,b\n0,900,100\n1,90,10\n",
         "label,a,b\n0,0,0\n",
         "a,b\n99999999999999999999,1\n",
+        "a,b\n999999999999999999,1\n",
+        "idx,a,b\n4,900,100\n4,900,100\n",
     ],
 )
 def test_what_is_no_table_of_counts_is_refused(text: str) -> None:
@@ -106,6 +108,15 @@ def test_missing_and_unequal_arrays_are_refused(tmp_path: Path) -> None:
     _save_rs4a(tmp_path)
     np.save(tmp_path / "labels.npy", np.array([0]))
     with pytest.raises(UnreadableInput, match="same images"):
+        import_rs4a(tmp_path, CONDITIONS, 1000)
+
+
+@pytest.mark.parametrize("label", [-1, 3, 2**40])
+def test_labels_beyond_the_classes_are_refused(tmp_path: Path, label: int) -> None:
+    """Shares are of three classes."""
+    _save_rs4a(tmp_path)
+    np.save(tmp_path / "labels.npy", np.array([0, label, 0]))
+    with pytest.raises(UnreadableInput, match="label"):
         import_rs4a(tmp_path, CONDITIONS, 1000)
 
 

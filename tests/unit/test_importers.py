@@ -13,6 +13,7 @@ from scipy.stats import beta, norm
 
 from certd.errors import InvalidParameter, UnreadableInput
 from certd.reports import Results, average_certified_radius, certified_accuracy
+from certd.reports.budget_curve import most_frequent_share
 from certd.reports.exporters import export_cohen
 from certd.reports.importers import import_cohen, read_cohen_rows
 from certd.reports.pa_distribution import correct_share_curve
@@ -171,6 +172,30 @@ def test_what_is_no_log_is_refused(text: str) -> None:
     """Another header, missing or unreadable fields, and an empty log."""
     with pytest.raises(UnreadableInput):
         import_cohen(text, 0.25, budget=(N, ALPHA))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("0\t3\t3\t0.4\t1\t1", "Line 3: image 0 was on line 2 already"),
+        ("1\t-1\t3\t0.4\t1\t1", "Line 3: the label is -1"),
+        ("1\t3000000000\t3\t0.4\t1\t1", "Line 3: the label is 3000000000"),
+        ("1\t30000000000000000000\t3\t0.4\t1\t1", "Line 3: the label is 3000"),
+        ("1\t3\t-2\t0.4\t1\t1", "Line 3: the prediction is -2"),
+        ("1\t3\t3000000000\t0.4\t1\t1", "Line 3: the prediction is 3000000000"),
+        ("30000000000000000000\t3\t3\t0.4\t1\t1", "Line 3: the index is 3000"),
+    ],
+)
+def test_no_image_counts_twice_and_no_class_is_impossible(line: str, said: str) -> None:
+    """The message names the line, and nothing is allocated by the size of a number in it."""
+    with pytest.raises(UnreadableInput, match=said):
+        import_cohen(f"{HEADER}0\t3\t3\t0.4\t1\t1\n{line}\n", 0.25, budget=(N, ALPHA))
+
+
+def test_the_most_frequent_label_is_found_however_large_it_is() -> None:
+    """Memory goes with the images, not with the numbers of their classes."""
+    rows = f"0\t{2**31 - 1}\t3\t0.953\t0\t1\n1\t7\t7\t0.5\t1\t1\n2\t7\t7\t0.5\t1\t1\n"
+    assert most_frequent_share(import_cohen(HEADER + rows, 0.25)) == pytest.approx(2 / 3)
 
 
 def test_radii_above_the_cap_count_every_draw() -> None:

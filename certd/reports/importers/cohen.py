@@ -17,6 +17,7 @@ from certd.smoothing.plans import FixedPlan
 
 COLUMNS = ("idx", "label", "predict", "radius", "correct", "time")
 ABSTAINED = -1
+MOST_CLASSES, MOST_IMAGES = 1 << 31, 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,21 @@ def read_cohen_rows(text: str) -> list[CohenRow]:
         text: The file, header ``idx label predict radius correct time`` first, tabs between.
 
     Raises:
-        UnreadableInput: If the header is another or a line does not fit it, naming the line.
+        UnreadableInput: If the header is another, a line does not fit it, or an image comes twice, naming the
+            line.
     """
     lines = csv.reader(io.StringIO(text), delimiter="\t")
     header = next(lines, [])
     if tuple(name.strip() for name in header) != COLUMNS:
         raise UnreadableInput(f"The first line must be {' '.join(COLUMNS)}, separated by tabs.")
-    return [_row(number, line) for number, line in enumerate(lines, start=2) if line]
+    numbered = [(number, _row(number, line)) for number, line in enumerate(lines, start=2) if line]
+    seen: dict[int, int] = {}
+    for number, row in numbered:
+        if (first := seen.setdefault(row.index, number)) != number:
+            raise UnreadableInput(
+                f"Line {number}: image {row.index} was on line {first} already. Leave one of the two out."
+            )
+    return [row for _, row in numbered]
 
 
 def import_cohen(
@@ -130,8 +139,17 @@ def _row(number: int, line: list[str]) -> CohenRow:
         )
     except (ValueError, InvalidOperation):
         raise UnreadableInput(f"Line {number} does not hold {' '.join(COLUMNS)}: {line}.") from None
-    if row.index < 0 or not row.radius.is_finite() or row.radius < 0:
-        raise UnreadableInput(f"Line {number} has an index or a radius that is below 0 or not finite.")
+    if not row.radius.is_finite() or row.radius < 0:
+        raise UnreadableInput(f"Line {number} has a radius that is below 0 or not finite.")
+    for name, value, end in (
+        ("index", row.index, MOST_IMAGES),
+        ("label", row.label, MOST_CLASSES),
+        ("prediction", row.prediction or 0, MOST_CLASSES),
+    ):
+        if not 0 <= value < end:
+            raise UnreadableInput(
+                f"Line {number}: the {name} is {value}, outside 0 to {end - 1}; an abstention predicts -1."
+            )
     return row
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from certd.errors import UnreadableInput
 from certd.reports.results import Results
-from certd.smoothing.draws import Phase, Record, Tally
+from certd.smoothing.draws import MAX_DRAWS_PER_PHASE, Phase, Record, Tally
 from certd.smoothing.plans import FixedPlan
 
 if TYPE_CHECKING:
@@ -34,21 +34,25 @@ def import_counts(text: str, conditions: Conditions, *, model: str = "imported c
         model: How to name the classifier.
 
     Raises:
-        UnreadableInput: If a line is no row of counts, or rows are of different budgets.
+        UnreadableInput: If a line is no row of counts, rows are of different budgets, or an image has two.
     """
     header, rows = _table(text)
     classes = [place for place, name in enumerate(header) if name not in {INDEX, LABEL}]
     counts = rows[:, classes]
-    budgets = counts.sum(axis=1)
-    if len(classes) < 2 or (budgets != budgets[0]).any() or budgets[0] == 0:
+    # Sums of integers may wrap; those that float64 rounds are refused for their size.
+    budgets = counts.sum(axis=1, dtype=np.float64)
+    if len(classes) < 2 or (budgets != budgets[0]).any() or not 0 < budgets[0] <= MAX_DRAWS_PER_PHASE:
         raise UnreadableInput(
             "Each line needs the counts of two classes or more, and all lines the same number of draws in "
-            "all, above 0."
+            f"all, above 0 and at most {MAX_DRAWS_PER_PHASE:,}."
         )
     labels = rows[:, header.index(LABEL)] if LABEL in header else None
     if labels is not None and labels.max() >= len(classes):
         raise UnreadableInput(f"There are counts of {len(classes)} classes, and a label is {labels.max()}.")
     ids = rows[:, header.index(INDEX)] if INDEX in header else np.arange(len(rows))
+    found, times = np.unique(ids, return_counts=True)
+    if (times > 1).any():
+        raise UnreadableInput(f"Image {found[times > 1][0]} has two lines or more. Leave one.")
     return _results(counts, labels, ids.astype(np.uint64), conditions, model)
 
 

@@ -48,6 +48,10 @@ def import_rs4a(folder: Path, conditions: Conditions, n: int, *, model: str = "p
     labels = _array(folder / LABELS).reshape(-1).astype(np.int64)
     if shares.ndim != 2 or not len(shares) == len(labels) == len(bounds) or not len(bounds):
         raise UnreadableInput(f"{SHARES}, {LABELS} and {BOUNDS} do not describe the same images.")
+    if labels.min() < 0 or labels.max() >= shares.shape[1]:
+        raise UnreadableInput(
+            f"{LABELS} holds a label outside the {shares.shape[1]} classes of {SHARES}; labels count from 0."
+        )
     one_sided = conditions.alpha / 2
     plan, guarantee = FixedPlan(n=n, alpha=one_sided), conditions.guarantee
     counts = _counts(bounds, n, one_sided)
