@@ -14,6 +14,8 @@ GUESSING = 0.1
 CLEARLY = 0.1
 """How much better a permutation must agree than a shift, which is the simpler explanation."""
 NAMED_IN_A_WARNING = 3
+MOST_PERMUTED = 1024
+"""Classes among which a permutation is looked for: those of ImageNet, and a few more."""
 
 
 def near_chance(accuracy: float, num_classes: int) -> bool:
@@ -44,35 +46,36 @@ def misaligned_labels(
 
 
 def _renumbered(predictions: NDArray[np.int64], labels: NDArray[np.int64], num_classes: int) -> str | None:
-    shift = np.bincount((predictions - labels) % num_classes, minlength=num_classes).argmax()
-    shifted = _agreement((np.arange(num_classes) + shift) % num_classes, predictions, labels)
-    class_of = _best_permutation(predictions[::2], labels[::2], num_classes)
-    permuted = _agreement(class_of, predictions[1::2], labels[1::2])
+    moves, times = np.unique((predictions - labels) % num_classes, return_counts=True)
+    shift, shifted = int(moves[times.argmax()]), float(times.max() / len(labels))
+    class_of, permuted = _permutation(predictions, labels % num_classes)
     if near_chance(max(shifted, permuted), num_classes):
         return None
     if shifted >= permuted - CLEARLY:
         signed = shift if shift <= num_classes // 2 else shift - num_classes
         return f"Labels look shifted: label {signed:+d} agrees with {shifted:.0%} of predictions."
-    moved = [label for label in range(num_classes) if class_of[label] != label][:NAMED_IN_A_WARNING]
-    pairs = ", ".join(f"{label} is class {class_of[label]}" for label in moved)
+    moved = [pair for pair in class_of.items() if pair[0] != pair[1]][:NAMED_IN_A_WARNING]
+    pairs = ", ".join(f"{label} is class {other}" for label, other in moved)
     return (
         f"Labels look permuted: another numbering agrees with {permuted:.0%} of predictions (label {pairs})."
     )
 
 
-def _agreement(
-    class_of: NDArray[np.int64], predictions: NDArray[np.int64], labels: NDArray[np.int64]
-) -> float:
-    return float(np.mean(class_of[labels % len(class_of)] == predictions)) if len(labels) else 0.0
+def _permutation(predictions: NDArray[np.int64], labels: NDArray[np.int64]) -> tuple[dict[int, int], float]:
+    """Return the class of each label under the permutation that fits every second image, and its agreement.
 
-
-def _best_permutation(
-    predictions: NDArray[np.int64], labels: NDArray[np.int64], num_classes: int
-) -> NDArray[np.int64]:
-    """Return the class of each label under the permutation that agrees with most predictions."""
+    The agreement is with the predictions of the other images. Only classes that occur take part; of too many,
+    which would cost the square of their number, none is tried.
+    """
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - slow to import
 
-    confusion = np.zeros((num_classes, num_classes), dtype=np.int64)
-    np.add.at(confusion, (labels % num_classes, predictions), 1)
-    class_of: NDArray[np.int64] = linear_sum_assignment(confusion, maximize=True)[1]
-    return class_of
+    occurring, places = np.unique(np.concatenate([predictions, labels]), return_inverse=True)
+    predicted, labelled = np.split(places, 2)
+    if len(occurring) > MOST_PERMUTED or len(labels) < 2:
+        return {}, 0.0
+    confusion = np.zeros((len(occurring), len(occurring)), dtype=np.int64)
+    np.add.at(confusion, (labelled[::2], predicted[::2]), 1)
+    class_of = linear_sum_assignment(confusion, maximize=True)[1]
+    agreement = float(np.mean(class_of[labelled[1::2]] == predicted[1::2]))
+    seen = np.unique(labelled[::2])
+    return dict(zip(occurring[seen].tolist(), occurring[class_of[seen]].tolist(), strict=True)), agreement

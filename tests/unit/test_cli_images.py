@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from certd.cli.images import ChosenImages
 from certd.datasets import open_dataset
+from certd.datasets.label_alignment import misaligned_labels
 from certd.errors import InvalidParameter, NotFound
 from certd.local import certify
 from certd.models import load_model
@@ -82,6 +84,29 @@ def test_what_is_no_label_map_is_refused(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(InvalidParameter, match=r"map"):
         ChosenImages("digits", indices="0,16", label_map=file).open()
+
+
+@pytest.mark.parametrize("num_classes", [6_000, 1 << 40])
+def test_odd_labels_cost_no_more_than_their_images(num_classes: int) -> None:
+    """A server looks at them for every page; many classes are asked for a shift alone."""
+    labels = np.random.default_rng(0).permutation(6_000)
+    tracemalloc.start()
+    try:
+        assert misaligned_labels(labels[::-1].copy(), labels, num_classes) is None
+        shifted = misaligned_labels((labels + 1) % num_classes, labels, num_classes)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert shifted is not None
+    assert "label +1" in shifted
+
+
+def test_a_permutation_is_found_among_few_of_many_classes() -> None:
+    """What counts is how many classes occur."""
+    labels = np.random.default_rng(0).integers(0, 8, 200) * 1_000_000
+    found = misaligned_labels((labels * 3 + 1_000_000) % 8_000_000, labels, 8_000_001)
+    assert found is not None
+    assert "label 0 is class 1000000, 1000000 is class 4000000" in found
 
 
 def test_shifted_labels_are_noticed_before_and_after(tmp_path: Path) -> None:
