@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from certd.client import Client
+    from certd.smoothing.guarantee import Guarantee
+    from certd.smoothing.plans import AnyPlan
 
 HEADLINE_RADII = (0.0, 0.25, 0.5, 0.75)
 
@@ -102,3 +105,10 @@ def _show_quantiles(console: Console, distribution: dict[str, Any]) -> None:
         if found is not None:
             values = "   ".join(f"{float(q):.0%}: {floor_to(v, 4):.4f}" for q, v in found.items())
             console.print(f"{title:<20} {values}")
+
+
+def warn_of_radii(plan: AnyPlan, guarantee: Guarantee) -> None:
+    """Say, before anything is spent, that a default list of radii proves nothing around any image."""
+    hint = plan.hint(guarantee) if plan.kind == "radii" else None
+    if hint is not None:
+        sys.stderr.write(f"warning: {hint}\n")

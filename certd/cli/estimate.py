@@ -40,6 +40,7 @@ def estimate(
         "alpha": alpha, "radii": options.parse_numbers("--radii", radii),
     }  # fmt: skip
     request = parse_request(asked)
+    from certd.cli.display import warn_of_radii
     from certd.models import load_model
     from certd.reports.printed import floored
     from certd.smoothing.estimate import estimate as expect
@@ -52,6 +53,7 @@ def estimate(
     certification.procedure.check(guarantee, classifier.num_classes)
     speed = _draws_per_second(classifier, as_asked(certification), device)
     expected = expect(certification, guarantee, images, classifier.num_classes, speed)
+    warn_of_radii(certification.plan, guarantee)
     if as_json:
         print(json.dumps(asdict(expected)))
         return

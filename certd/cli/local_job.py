@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from certd.cli.display import progress_bar
+from certd.cli.display import progress_bar, warn_of_radii
 from certd.cli.interruption import interruptible
 from certd.cli.models import FileConventions, open_classifier
 from certd.smoothing.estimate import expected_draws
@@ -101,6 +101,7 @@ def _warn_of_labels(classifier: BaseClassifier, images: Dataset | LazyDataset) -
 
 def _announce(run: Run, certifier: Certifier) -> None:
     manifest, plan = run.manifest, run.manifest.certification.plan
+    warn_of_radii(plan, manifest.guarantee)
     done = f" ({len(run.certificates)} done before)" if run.certificates else ""
     draws = expected_draws(manifest.certification, manifest.num_images - len(run.certificates))
     sys.stderr.write(

@@ -63,7 +63,7 @@ def weights(
     from certd.reports.weight_sweep import DEFAULT_WEIGHTS, sweep_weights
 
     chosen = options.parse_numbers("--weights", at) or DEFAULT_WEIGHTS
-    sweep = sweep_weights(_labelled(open_run(file)), chosen, options.parse_numbers("--radii", radii))
+    sweep = sweep_weights(_labelled(open_run(file)), chosen, options.parse_radii("--radii", radii))
     if html is not None:
         html.write_text(weight_page(sweep))
         sys.stderr.write(f"wrote {html}\n")

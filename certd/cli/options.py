@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -142,3 +143,11 @@ def parse_numbers(option: str, text: str | None) -> tuple[float, ...] | None:
         raise InvalidParameter(
             f"{option} takes numbers separated by commas, such as 0,0.25,0.5; got {text!r}."
         ) from None
+
+
+def parse_radii(option: str, text: str | None) -> tuple[float, ...] | None:
+    """Read the radii, separated by commas, at which numbers are to be read off."""
+    radii = parse_numbers(option, text)
+    if not all(0 <= radius < math.inf for radius in radii or ()):
+        raise InvalidParameter(f"{option} takes radii from 0, such as 0,0.25,0.5; got {text!r}.")
+    return radii

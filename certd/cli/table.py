@@ -37,7 +37,7 @@ def table(
     if name == RESULTS:
         if any(run.labels is None for run in runs):
             raise InvalidParameter("This table is of certified accuracy, which needs labels in every run.")
-        found = runs_table(runs, options.parse_numbers("--radii", radii))
+        found = runs_table(runs, options.parse_radii("--radii", radii))
     elif len(runs) > 1 or radii is not None:
         raise InvalidParameter("Several runs, and --radii, go with --name results.")
     else:

@@ -86,6 +86,28 @@ def test_a_table_is_printed_for_one_run_and_for_several(saved: Callable[..., str
     assert isinstance(certd("table", one, other, "--name", "lorenz").exception, InvalidParameter)
 
 
+@pytest.mark.parametrize("radii", ["-1,nan", "0,inf", "-0.25"])
+def test_a_column_that_is_no_radius_is_refused(saved: Callable[..., str], radii: str) -> None:
+    """Certified accuracy at -1 is not a number of the run."""
+    done = certd("table", saved("a", results(1)), f"--radii={radii}")
+    assert isinstance(done.exception, InvalidParameter), done.output
+    assert "from 0" in done.exception.message
+
+
+@pytest.mark.parametrize(
+    "command", [["estimate", "digits-cnn"], ["certify", "digits-cnn", "digits", "--limit=1"]]
+)
+def test_a_default_list_of_radius_zero_alone_is_warned_of(command: list[str]) -> None:
+    """In linf, whose radii are small: before anything is spent, with radii that are within reach."""
+    asked = [*command, "--sigma=0.25", "--norm=linf", "--n=1000"]
+    done = certd(*asked)
+    assert "warning: the default list of radii is 0 alone" in done.stderr
+    found = re.search(r"--radii ([\d.,]+)", done.stderr)
+    assert found is not None
+    assert "warning" not in certd(*asked, f"--radii={found[1]}").stderr
+    assert "warning" not in certd(*asked, "--radii=0").stderr
+
+
 def test_runs_are_compared_or_refused(saved: Callable[..., str], tmp_path: Path) -> None:
     """Unequal sigma is refused, and marked in every output where it is forced."""
     one, other, loud = saved("a", results(1)), saved("b", results(3)), saved("c", results(1, sigma=0.25))

@@ -105,6 +105,16 @@ class RadiiPlan(BaseModel):
         """Return the radii that are tested, in input units; of the listed ones those within reach."""
         return _grid(self, guarantee)
 
+    def hint(self, guarantee: Guarantee) -> str | None:
+        """Say that the default list is radius 0 alone, as it often is in linf, and what to list instead."""
+        if self.radii is not None or self.grid(guarantee) != (0.0,):
+            return None
+        cap = guarantee.bound(self.n, self.n, self.alpha).radius
+        return (
+            "the default list of radii is 0 alone, so nothing is proved around any image. List radii within "
+            f"reach, such as --radii 0,{cap / 4:.1g},{cap / 2:.1g}"
+        )
+
     def max_radius(self, guarantee: Guarantee) -> float:
         """Return the largest radius of the list."""
         return max(self.grid(guarantee), default=0.0)
