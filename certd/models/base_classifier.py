@@ -24,8 +24,9 @@ class BaseClassifier:
         name: Short name.
         digest: SHA-256 of what determines the function, in lower-case hexadecimal.
         module: Maps float images ``[image, channel, height, width]``, pixels in ``[0, 1]`` plus noise, to
-            logits ``[image, class]``. Normalisation happens inside it, after the noise. In eval mode, so that
-            it is a function: no dropout, and no statistics of the batch.
+            logits ``[image, class]``. Normalisation happens inside it, after the noise. In eval mode: no
+            dropout, and no statistics of the batch where there are others. That it is a function of one image
+            is checked where it is prepared to run.
         input_shape: Channel, height and width of one image.
         num_classes: Number of logits.
         specification: The registry entry it was loaded from, if there is one.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from certd.errors import ModelError, NonFiniteLogits, OutOfMemory
-from certd.models.runtime.prepared import out_of_memory
+from certd.errors import ModelError, NonFiniteLogits
+from certd.models.runtime.prepared import named_failures
 from certd.noise.thinning import sample_classes
 from certd.smoothing.confidence import ConfidenceCounter
 from certd.smoothing.votes import SCALE, SoftSums, Votes
@@ -161,7 +161,8 @@ class Sampler:
 
     def _checked_logits(self) -> Tensor:
         """Classify what stands in the buffer: float[row, class]."""
-        logits = self._forward()
+        with named_failures(self._name, self._prepared.execution):
+            logits = self._prepared(self._noisy)
         expected = (self._batch_size, self._num_classes)
         if tuple(logits.shape) != expected:
             raise ModelError(
@@ -170,17 +171,6 @@ class Sampler:
                 "Check the registered number of classes.",
             )
         return logits
-
-    def _forward(self) -> Tensor:
-        try:
-            return self._prepared(self._noisy)
-        except RuntimeError as error:
-            if out_of_memory(error):
-                raise OutOfMemory(
-                    f"A batch of {self._batch_size} does not fit {self._device}; ask for a smaller "
-                    "batch_size, or for batch_size auto."
-                ) from error
-            raise ModelError(f"{self._name} failed on its input: {error}") from error
 
     def _refuse_broken(self, broken: Tensor, requests: Sequence[DrawRequest]) -> None:
         affected = broken.nonzero().flatten().tolist()

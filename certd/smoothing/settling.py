@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from certd.models.runtime.batch_size import best_batch_size, halve_until_it_fits
 from certd.models.runtime.compilation import can_compile, worth_compiling
-from certd.models.runtime.prepare import prepare
+from certd.models.runtime.prepare import assemble
 from certd.smoothing.estimate import expected_draws
 from certd.smoothing.request import DEFAULT_BATCH_SIZE
 
@@ -41,7 +41,7 @@ def settle(
     plain = certification.execution.model_copy(update={"compiled": False})
 
     def seconds(size: int) -> float:
-        return prepare(classifier, plain, size, device).seconds_a_batch()
+        return assemble(classifier, plain, size, device).seconds_a_batch()
 
     size, compiled = certification.batch_size, certification.execution.compiled
     if size == "auto":

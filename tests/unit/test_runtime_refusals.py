@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from certd.models.runtime.arithmetic import ExecutionArithmetic
-from certd.models.runtime.prepare import prepare
+from certd.models.runtime.prepare import assemble
 from tests.unit.runtime_networks import ROWS, classify, conv, head, largest_difference, noisy, plain_logits
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _parametrised() -> nn.Module:
 def _execution(network: nn.Module) -> Execution:
     """Prepare ``network``, check that it still computes what it did, and return the record."""
     classifier = classify(network)
-    prepared = prepare(classifier, FOLDED, ROWS)
+    prepared = assemble(classifier, FOLDED, ROWS)
     assert largest_difference(prepared, classifier, noisy()) < TOLERANCE
     return prepared.execution
 
@@ -178,7 +178,7 @@ def test_what_cannot_be_folded_does_not_keep_the_rest_from_it(make: type[nn.Modu
 def test_a_network_whose_graph_is_missing_or_wrong_is_left_alone(network: type[nn.Module]) -> None:
     """Folding is checked against the network itself; where it fails, the bits are the plain classifier's."""
     classifier = classify(network())
-    prepared, buffer = prepare(classifier, FOLDED, ROWS), noisy()
+    prepared, buffer = assemble(classifier, FOLDED, ROWS), noisy()
     assert torch.equal(prepared(buffer), plain_logits(classifier, buffer))
     execution = prepared.execution
     assert (execution.batch_norms_folded, execution.batch_norms_left) == (0, 1)

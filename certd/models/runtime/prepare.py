@@ -14,6 +14,7 @@ from certd.models.runtime.arithmetic import Execution
 from certd.models.runtime.comparison import Comparison
 from certd.models.runtime.compilation import compiled
 from certd.models.runtime.fold import fold, unfolded
+from certd.models.runtime.neighbours import require_own_answers
 from certd.models.runtime.numerics import keep_cublas_repeatable, numerics
 from certd.models.runtime.on_grid import OnGrid
 from certd.models.runtime.prepared import PreparedClassifier
@@ -34,7 +35,7 @@ def prepare(
     With everything off and in float32, logits are those of the plain classifier bit for bit. Folding, layout
     and compiling change them in the last bits, bfloat16 in the third digit: each is another classifier *as
     executed*, which is what a certificate is about. The classifier itself is left as it is, so that several
-    may be prepared from it.
+    may be prepared from it. It classifies two batches, to see that rows do not depend on each other.
 
     Args:
         classifier: The base classifier, its module on ``device``.
@@ -44,7 +45,22 @@ def prepare(
 
     Raises:
         InvalidParameter: If the classifier does not run in the type asked for, or compiling is left open.
-        ModelError: If its kernels cannot be compiled.
+        ModelError: If its kernels cannot be compiled, it fails on images, its logits for one depend on others
+            of the batch, or one batch gets two answers.
+        OutOfMemory: If one batch does not fit the device.
+    """
+    prepared = assemble(classifier, arithmetic, batch_size, device)
+    for each in filter(None, (prepared, prepared.comparison)):
+        require_own_answers(each, classifier.name)
+    return prepared
+
+
+def assemble(
+    classifier: BaseClassifier, arithmetic: ExecutionArithmetic, batch_size: int, device: str = "cpu"
+) -> PreparedClassifier:
+    """Make ``classifier`` ready to be timed: as ``prepare`` does, but its rows were not compared.
+
+    Nothing may be certified with the result.
     """
     keep_cublas_repeatable()
     if arithmetic.compiled == "auto":
@@ -73,7 +89,7 @@ def _checked(
     """Return the voters, with the comparison to the execution that they vote for."""
     voted_in: Dtype = "bfloat16"
     voter, certified = (
-        prepare(classifier, arithmetic.model_copy(update={"dtype": dtype}), batch_size, device)
+        assemble(classifier, arithmetic.model_copy(update={"dtype": dtype}), batch_size, device)
         for dtype in (voted_in, "float32")
     )
     execution = certified.execution.model_copy(update={"voted_in": voted_in})

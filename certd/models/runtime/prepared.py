@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from math import prod
 from statistics import median
 from time import perf_counter
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from certd.errors import OutOfMemory
+from certd.errors import ModelError, OutOfMemory
 from certd.models.runtime.numerics import numerics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
@@ -86,3 +87,22 @@ class PreparedClassifier:
 def out_of_memory(error: RuntimeError) -> bool:
     """Return whether ``error`` says that memory ran out; on the processor torch says so in words alone."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+@contextmanager
+def named_failures(name: str, execution: Execution) -> Iterator[None]:
+    """Say of a forward pass that fails which classifier it was.
+
+    Raises:
+        OutOfMemory: If the batch does not fit the device.
+        ModelError: If the classifier raises.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if out_of_memory(error):
+            raise OutOfMemory(
+                f"A batch of {execution.batch_size} does not fit {execution.device}; ask for a smaller "
+                "batch_size, or for batch_size auto."
+            ) from error
+        raise ModelError(f"{name} failed on its input: {error}") from error
