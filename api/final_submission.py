@@ -69,7 +69,7 @@ class FinalSubmission:
             self.caller,
             job_id,
             request.resolve(reference, labelled=True),
-            Inputs(images.image_ids, None, images.labels),
+            Inputs.of_dataset(images),
             dataset,
             (f"{TAG}{self.job_id}", *asked.tags),
             recipe=question.recipe(member),

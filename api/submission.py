@@ -130,4 +130,4 @@ class Submission:
                 f"{whole.name} has {chosen.input_shape}.",
                 pointer="/dataset",
             )
-        return Inputs(chosen.image_ids, None, chosen.labels)
+        return Inputs.of_dataset(chosen)

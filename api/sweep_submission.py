@@ -99,7 +99,7 @@ class SweepSubmission:
             self.caller,
             job_id,
             question.certification(question.reference, question.sigmas[0]),
-            Inputs(images.image_ids, None, images.labels),
+            Inputs.of_dataset(images),
             self.request.dataset,
             self.request.tags,
             sweep=sweep,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from certd.errors import Interrupted
 from certd.jobs.progress import ShardProgress
 from certd.models.soups import NegativeVariance
@@ -16,6 +14,7 @@ from workers.runs import RunOpener
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from certd.datasets.cache import DatasetCache
@@ -83,11 +82,11 @@ class ShardWork:
         return run, progress.draws_done - done_before
 
     def _pixels(self, job: Job, inputs: Inputs, part: slice) -> NDArray[np.uint8]:
-        """Return the pixels of some images of the job: uploaded ones, or those of its data set."""
+        """Return the pixels of some images of the job: uploaded ones, or those of its data set, as it was."""
         if inputs.images is not None:
             return inputs.images[part]
-        images = self._datasets.get(job.inputs.dataset or "").images
-        return images[inputs.image_ids[part].astype(np.intp)]
+        seen = None if inputs.seen is None else inputs.seen[part]
+        return self._datasets.pixels(job.inputs.dataset or "", inputs.image_ids[part], seen)
 
     def _stop_if_needless(self, job: Job, shard: Shard) -> None:
         """Raise ``Interrupted`` if the job is to stop, or somebody else has finished the shard."""

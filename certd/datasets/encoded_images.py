@@ -28,6 +28,9 @@ class FileSource(Protocol):
     def read(self, position: int) -> tuple[str, bytes]:
         """Return a file's name, for refusals, and its content."""
 
+    def identity(self, position: int) -> str:
+        """Return what tells a file from another that may take its place, without reading it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedImages:
@@ -60,6 +63,10 @@ class EncodedImages:
         for row, position in enumerate(chosen):
             images[row] = self._image(int(position))
         return images
+
+    def identity(self, position: int) -> str:
+        """Return what the source says of the file, and what is done to it."""
+        return f"{self.files.identity(position)} {self.preprocessing}"
 
     def _image(self, position: int) -> NDArray[np.uint8]:
         image = _decode(self.files, position, self.preprocessing)

@@ -27,6 +27,9 @@ class ImageSource(Protocol):
     def __getitem__(self, positions: slice | NDArray[np.intp]) -> NDArray[np.uint8]:
         """Read some images, uint8[image, channel, height, width]."""
 
+    def identity(self, position: int) -> str:
+        """Return what tells an image from another that may take its place, without decoding it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SelectedImages:
@@ -42,6 +45,10 @@ class SelectedImages:
 
     def __getitem__(self, positions: slice | NDArray[np.intp]) -> NDArray[np.uint8]:
         return self.source[self.positions[positions]]
+
+    def identity(self, position: int) -> str:
+        """Return what the source says of the image."""
+        return self.source.identity(int(self.positions[position]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from certd.datasets.identity import identities
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from certd.datasets import Dataset, LazyDataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +27,19 @@ class Inputs:
         image_ids: Stable ids, uint64[image]: the position in the upload or in the data set.
         images: Uploaded pixels, uint8[image, channel, height, width]; None for a data set.
         labels: True classes, int64[image]; None where unknown.
+        seen: Of a data set, what identified each image and its label at submission, uint64[image]; None for
+            uploads, and in jobs of earlier versions.
     """
 
     image_ids: NDArray[np.uint64]
     images: NDArray[np.uint8] | None = None
     labels: NDArray[np.int64] | None = None
+    seen: NDArray[np.uint64] | None = None
+
+    @classmethod
+    def of_dataset(cls, chosen: Dataset | LazyDataset) -> Inputs:
+        """Take images of a registered data set, which stay where they are."""
+        return cls(chosen.image_ids, None, chosen.labels, identities(chosen))
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -47,6 +59,8 @@ def write_inputs(stream: BinaryIO, inputs: Inputs) -> None:
         arrays["images"] = inputs.images
     if inputs.labels is not None:
         arrays["labels"] = inputs.labels
+    if inputs.seen is not None:
+        arrays["seen"] = inputs.seen
     np.savez(stream, **arrays)
 
 
@@ -57,6 +71,7 @@ def read_inputs(stream: BinaryIO) -> Inputs:
             image_ids=archive["image_ids"],
             images=archive.get("images", None),
             labels=archive.get("labels", None),
+            seen=archive.get("seen", None),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from api.sweep_submission import SweepSubmission
 from api.views import job_view
 from certd.access import Caller
 from certd.datasets.cache import DatasetCache
-from certd.errors import InvalidParameter, ModelError
+from certd.errors import Conflict, InvalidParameter, ModelError
 from certd.jobs import keys
 from certd.jobs.job import JobStatus
 from certd.jobs.progress import ShardProgress
@@ -247,3 +248,17 @@ def test_ingredients_that_changed_end_a_sweep(shop: Workshop, folder: Path) -> N
     finally:
         file.write_bytes(kept)
     assert find_model("b", registry=shop.settings.models).reference in str(job.sweep)
+
+
+def test_a_data_set_that_changed_since_submission_ends_its_job(
+    folder: Path, tmp_path: Path, valkey_url: str
+) -> None:
+    """Its shards are refused by whichever worker takes them; nothing is certified under another label."""
+    shutil.copytree(folder, tmp_path / "registered")
+    shop = Workshop(tmp_path / "registered", tmp_path / "data", valkey_url)
+    job = shop.submit()
+    with np.load(tmp_path / "registered/noise.npz") as arrays:
+        images, labels = arrays["images"], arrays["labels"]
+    np.savez(tmp_path / "registered/noise.npz", images=images[1:], labels=labels[1:])
+    with pytest.raises(Conflict, match="changed since submission"):
+        shop.work.run(job, 0)

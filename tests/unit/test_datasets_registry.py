@@ -100,6 +100,10 @@ class Squares:
         """Make some images."""
         return np.arange(10, dtype=np.uint8)[positions, None, None, None] * np.ones((1, 2, 2), dtype=np.uint8)
 
+    def identity(self, position: int) -> str:
+        """Return which image it is."""
+        return str(position)
+
 
 def test_a_lazy_set_and_an_array_select_and_part_alike() -> None:
     """Whatever is selected, both give the same images, labels and ids."""

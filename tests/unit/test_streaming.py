@@ -37,6 +37,10 @@ class Counted:
         self.read += len(chosen)
         return np.broadcast_to((chosen % 256).astype(np.uint8)[:, None, None, None], (len(chosen), 1, 8, 8))
 
+    def identity(self, position: int) -> str:
+        """Return which image it is."""
+        return str(position)
+
 
 def test_a_set_is_read_in_parts_and_each_image_once() -> None:
     """On the command line and from Python; opening, selecting and counting read nothing."""

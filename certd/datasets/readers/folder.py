@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,13 @@ class Files:
         """Return a file's name below the folder, and its content."""
         path = self.paths[position]
         return path.relative_to(self.root).as_posix(), path.read_bytes()
+
+    def identity(self, position: int) -> str:
+        """Return a file's name below the folder, and its size as long as it is there."""
+        path = self.paths[position]
+        with suppress(FileNotFoundError):
+            return f"{path.relative_to(self.root).as_posix()} {path.stat().st_size}"
+        return "gone"
 
 
 def open_folder(uri: DatasetUri, path: Path, name: str) -> LazyDataset:

@@ -53,6 +53,10 @@ class ArrowRows:
             )
         return f"row {position}", data
 
+    def identity(self, position: int) -> str:
+        """Return a row's number, and the size of all rows."""
+        return f"{position} {self._pictures.nbytes}"
+
 
 def open_huggingface(uri: DatasetUri, path: Path, name: str) -> LazyDataset:
     """Open what ``save_to_disk`` wrote, or a hub's repository with Parquet files.

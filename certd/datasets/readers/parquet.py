@@ -49,7 +49,7 @@ class RowGroups:
 
     def read(self, position: int) -> tuple[str, bytes]:
         """Return a row's number, and its picture."""
-        index = int(np.searchsorted(self._starts, position, side="right")) - 1
+        index = self._group(position)
         if self._held[0] != index:
             file, group = self._groups[index]
             self._held = (index, file.read_row_group(group, columns=[self._column])[self._column])
@@ -58,6 +58,15 @@ class RowGroups:
         if not isinstance(data, bytes):
             raise UnreadableInput(f"Row {position} holds no picture in the column {self._column!r}.")
         return f"row {position}", data
+
+    def identity(self, position: int) -> str:
+        """Return a row's number in its group, and the size of the group."""
+        index = self._group(position)
+        file, group = self._groups[index]
+        return f"{position - self._starts[index]} {file.metadata.row_group(group).total_byte_size}"
+
+    def _group(self, position: int) -> int:
+        return int(np.searchsorted(self._starts, position, side="right")) - 1
 
 
 def parquet_files(path: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -50,6 +51,13 @@ class Members:
         with member.archive.open("rb") as stream:
             stream.seek(member.offset)
             return member.name, stream.read(member.num_bytes)
+
+    def identity(self, position: int) -> str:
+        """Return a member's name and size, and the size of its archive as long as it is there."""
+        member = self.members[position]
+        with suppress(FileNotFoundError):
+            return f"{member.name} {member.num_bytes} {member.archive.stat().st_size}"
+        return "gone"
 
 
 def open_wds(uri: DatasetUri, path: Path, name: str) -> LazyDataset:
