@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +17,7 @@ import pytest
 from PIL import Image
 
 from certd.datasets import LazyDataset, open_dataset
+from certd.datasets.readers.parquet import RowGroups
 from certd.errors import InvalidParameter, NotFound, UnreadableInput
 
 if TYPE_CHECKING:
@@ -67,6 +71,33 @@ def test_rows_of_parquet_are_pictures_in_any_order(tmp_path: Path) -> None:
     assert levels_of(dataset, 7, 0, 4, 5, 1) == [7, 0, 4, 5, 1]
     assert dataset.labels is not None
     assert dataset.labels.tolist() == [level % 3 for level in range(8)]
+
+
+class OneAtATime:
+    """A Parquet file in which two readers wait for each other, and are noted if both come."""
+
+    def __init__(self, file: pq.ParquetFile) -> None:
+        self.metadata = file.metadata
+        self.together = False
+        self._file = file
+        self._barrier = threading.Barrier(2)
+
+    def read_row_group(self, group: int, columns: list[str]) -> pa.Table:
+        """Read, unless nobody else comes for a while."""
+        with suppress(threading.BrokenBarrierError):
+            self._barrier.wait(0.1)
+            self.together = True
+        return self._file.read_row_group(group, columns=columns)
+
+
+def test_rows_are_read_by_one_thread_at_a_time(tmp_path: Path) -> None:
+    """Arrow's reader is not made for two at once, and the group that is held belongs to one."""
+    write_parquet(tmp_path / "set.parquet", range(6))
+    file = OneAtATime(pq.ParquetFile(tmp_path / "set.parquet"))
+    rows = RowGroups([file], "image")
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(rows.read, [5, 0])) == [("row 5", picture(5)), ("row 0", picture(0))]
+    assert not file.together
 
 
 def test_columns_of_other_names_can_be_named(tmp_path: Path) -> None:

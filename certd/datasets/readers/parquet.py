@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ LABEL_COLUMNS = ("label", "labels", "fine_label")
 class RowGroups:
     """Pictures in the rows of Parquet files; one row group is held at a time, so read them in order.
 
+    May be shared by threads: one reads at a time, for Arrow's readers crash where two do.
+
     Args:
         files: The open files, in order.
         column: Holds the bytes, or a struct with the bytes as a member ``bytes``.
@@ -43,21 +46,26 @@ class RowGroups:
         sizes = [file.metadata.row_group(group).num_rows for file, group in self._groups]
         self._starts = [0, *accumulate(sizes)]
         self._held: tuple[int, Any] = (-1, None)
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
     def read(self, position: int) -> tuple[str, bytes]:
         """Return a row's number, and its picture."""
-        index = self._group(position)
-        if self._held[0] != index:
-            file, group = self._groups[index]
-            self._held = (index, file.read_row_group(group, columns=[self._column])[self._column])
-        value = self._held[1][position - self._starts[index]].as_py()
+        value = self._value(position)
         data = value.get("bytes") if isinstance(value, dict) else value
         if not isinstance(data, bytes):
             raise UnreadableInput(f"Row {position} holds no picture in the column {self._column!r}.")
         return f"row {position}", data
+
+    def _value(self, position: int) -> Any:
+        index = self._group(position)
+        with self._lock:
+            if self._held[0] != index:
+                file, group = self._groups[index]
+                self._held = (index, file.read_row_group(group, columns=[self._column])[self._column])
+            return self._held[1][position - self._starts[index]].as_py()
 
     def identity(self, position: int) -> str:
         """Return a row's number in its group, and the size of the group."""
