@@ -81,6 +81,55 @@ def test_a_repository_of_parquet_files_is_read(tmp_path: Path, pixels: NDArray[n
     assert np.array_equal(found.images[:], pixels.transpose(0, 3, 1, 2))
 
 
+def test_no_other_split_is_taken_for_the_one_that_is_asked(tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Neither for one that was said nor for ``test``; those that are there are told."""
+    for name in ("train-00000-of-00001", "validation-00000-of-00001"):
+        pq.write_table(_table(pixels), tmp_path / f"{name}.parquet")
+    for options in ("", "?split=test", "?split=tset"):
+        with pytest.raises(NotFound, match="train, validation"):
+            open_dataset(f"hf:{tmp_path}{options}")
+    assert len(open_dataset(f"hf:{tmp_path}?split=validation")) == 3
+
+
+def test_files_that_name_no_split_are_one_set_unless_a_split_is_asked(
+    tmp_path: Path, pixels: NDArray[np.uint8]
+) -> None:
+    """All of them together, in the order of their names."""
+    for name in ("b", "a"):
+        pq.write_table(_table(pixels), tmp_path / f"{name}.parquet")
+    assert len(open_dataset(f"hf:{tmp_path}")) == 6
+    with pytest.raises(NotFound, match="'test'"):
+        open_dataset(f"hf:{tmp_path}?split=test")
+
+
+def test_configurations_are_not_mixed(tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
+    """A repository with a folder each is told apart by its user."""
+    for configuration in ("easy", "hard"):
+        (tmp_path / configuration).mkdir()
+        pq.write_table(_table(pixels), tmp_path / configuration / "test-00000-of-00001.parquet")
+    with pytest.raises(InvalidParameter, match="easy, hard"):
+        open_dataset(f"hf:{tmp_path}")
+    assert len(open_dataset(f"hf:{tmp_path / 'easy'}")) == 3
+
+
+@pytest.mark.parametrize(
+    ("saved", "fits"), [("train", False), ("test", True), ("test[:3]", True), (None, True)]
+)
+def test_a_saved_set_is_of_the_split_that_is_asked(
+    saved: str | None, tmp_path: Path, pixels: NDArray[np.uint8], *, fits: bool
+) -> None:
+    """It says itself of which split it is, where it knows."""
+    folder = _save(tmp_path / "set", _table(pixels))
+    state = json.loads((folder / "state.json").read_text())
+    (folder / "state.json").write_text(json.dumps({**state, "_split": saved}))
+    assert len(open_dataset(f"hf:{folder}")) == 3
+    if fits:
+        assert len(open_dataset(f"hf:{folder}?split=test")) == 3
+    else:
+        with pytest.raises(NotFound, match="train"):
+            open_dataset(f"hf:{folder}?split=test")
+
+
 def test_a_folder_that_is_no_set_is_refused(tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
     """Empty, missing, damaged, without pictures, or naming files elsewhere."""
     with pytest.raises(NotFound, match="save_to_disk"):

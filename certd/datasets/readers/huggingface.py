@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from certd.datasets.uri import DatasetUri
 
 DEFAULT_SPLIT = "test"
+SPLIT_NAMED = re.compile(r"(.+)-\d+-of-\d+$|(train|test|validation|valid|val|dev)(?![^-._])")
+"""How hubs name files after splits, and what people call splits."""
 
 
 class ArrowRows:
@@ -62,37 +65,66 @@ def open_huggingface(uri: DatasetUri, path: Path, name: str) -> LazyDataset:
     """Open what ``save_to_disk`` wrote, or a hub's repository with Parquet files.
 
     Options are ``split`` (``test`` by default, where the folder has several), ``image`` and ``label`` for the
-    columns, and those of :class:`certd.datasets.preprocessing.Preprocessing`.
+    columns, and those of :class:`certd.datasets.preprocessing.Preprocessing`. No split is taken for another.
 
     Raises:
         NotFound: If there is no such folder or split, or neither kind of file in it.
         UnreadableInput: If a file is damaged, or its first row is no picture.
-        InvalidParameter: If no column holds images, or an option is unknown.
+        InvalidParameter: If no column holds images, an option is unknown, or a split lies in several folders.
     """
     uri.allow("split", "image", "label", *OPTIONS)
     if not path.is_dir():
         raise NotFound(f"There is no folder {path}. Save the set there first, with datasets' save_to_disk.")
-    folder = _split_folder(path, uri.options.get("split"))
-    files = _arrow_files(folder)
-    if files:
-        return _open_arrow(uri, files, name)
-    split = uri.options.get("split", DEFAULT_SPLIT)
-    parts = sorted(path.rglob(f"{split}-*.parquet")) or sorted(folder.glob("*.parquet"))
+    split = uri.options.get("split")
+    files = _arrow_files(_split_folder(path, split))
+    return _open_arrow(uri, files, name) if files else open_parquet(uri, _parquet_files(path, split), name)
+
+
+def _parquet_files(path: Path, split: str | None) -> list[Path]:
+    """Return the files of one split; all of a folder where none is asked and no file names its own."""
+    files = sorted(path.rglob("*.parquet"))
+    wanted = split or DEFAULT_SPLIT
+    parts = [file for file in files if _split_of(file) == wanted or file.name.startswith(f"{wanted}-")]
+    others = ", ".join(sorted({found for found in map(_split_of, files) if found is not None}))
+    if not parts and split is None and not others:
+        parts = sorted(path.glob("*.parquet"))
     if not parts:
-        raise NotFound(f"{path} holds neither a saved data set nor Parquet files of the split {split!r}.")
-    return open_parquet(uri, parts, name)
+        raise NotFound(
+            f"{path} holds neither a saved data set nor Parquet files of the split {wanted!r}"
+            + (f"; say ?split= with one of {others}." if others else ".")
+        )
+    folders = sorted({part.parent.relative_to(path).as_posix() for part in parts})
+    if len(folders) > 1:
+        raise InvalidParameter(
+            f"{path.name} holds {wanted!r} in {', '.join(folders)}; open one of these folders."
+        )
+    return parts
+
+
+def _split_of(file: Path) -> str | None:
+    """Return the split that a file's name says it is of."""
+    named = SPLIT_NAMED.match(file.stem)
+    return None if named is None else named[1] or named[2]
 
 
 def _split_folder(path: Path, split: str | None) -> Path:
-    """Return the folder of one split; a saved dictionary of sets lists them."""
+    """Return the folder of one split; a saved dictionary of sets lists them, and a set knows its own."""
     listing = path / "dataset_dict.json"
     if not listing.is_file():
+        _require_split(path / "state.json", split)
         return path
     splits = _json(listing).get("splits", [])
     wanted = split or DEFAULT_SPLIT
     if wanted not in splits:
         raise NotFound(f"{path.name} has no split {wanted!r}; say ?split= with one of {', '.join(splits)}.")
     return path / wanted
+
+
+def _require_split(state: Path, split: str | None) -> None:
+    saved = _json(state).get("_split") if state.is_file() else None
+    # A part of a split is called test[:100].
+    if None not in {split, saved} and str(saved).partition("[")[0] != split:
+        raise NotFound(f"{state.parent.name} was saved from the split {str(saved)!r}, not from {split!r}.")
 
 
 def _arrow_files(folder: Path) -> list[Path]:
