@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from contextlib import nullcontext
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +128,9 @@ def test_transformers_weights_that_do_not_fit_are_refused(tmp_path: Path) -> Non
         open_model("hf:.", DECLARED, folder=tmp_path)
 
 
-@pytest.mark.parametrize("config", ["not json", "[]", "{}", '{"model_type": "unknown", "num_labels": 3}'])
+@pytest.mark.parametrize(
+    "config", ["not json", "[]", "{}", "[" * 100_000, '{"model_type": "unknown", "num_labels": 3}']
+)
 @pytest.mark.usefixtures("libraries")
 def test_a_configuration_that_transformers_cannot_build_is_refused(tmp_path: Path, config: str) -> None:
     """The message says what is wrong with the file."""
@@ -135,6 +138,57 @@ def test_a_configuration_that_transformers_cannot_build_is_refused(tmp_path: Pat
     (tmp_path / "config.json").write_text(config)
     with pytest.raises(ModelError, match="config"):
         open_model("hf:.", DECLARED, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"model_type": "timm_wrapper", "architecture": "resnet18"},
+        {"vision_config": {"model_type": "timm_backbone"}},
+        {"attn_implementation": "someone/kernel"},
+        {"layers": [{"_attn_implementation": {"": "flash_attention_2"}}]},
+        {"quantization_config": {"quant_method": "bitsandbytes"}},
+        {"backbone": "microsoft/resnet-50"},
+        {"use_pretrained_backbone": True},
+        {"use_timm_backbone": True},
+    ],
+)
+@pytest.mark.usefixtures("libraries")
+def test_a_configuration_that_reaches_beyond_its_folder_is_refused(
+    tmp_path: Path, members: dict[str, Any]
+) -> None:
+    """Other libraries' weights, kernels and backbones of a hub: whatever opens a path or an address."""
+    write_huggingface(tmp_path, **members)
+    with pytest.raises(ModelError, match=r"config\.json asks for .*weights"):
+        open_model("hf:.", DECLARED, folder=tmp_path)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.usefixtures("libraries")
+def test_the_hub_is_out_of_reach_while_transformers_builds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    """Whatever it asks there is refused by its own client; afterwards the process is as it was."""
+    constants = ModuleType("huggingface_hub.constants")
+    vars(constants).update(HF_HUB_OFFLINE=False)
+    monkeypatch.setitem(sys.modules, "huggingface_hub.constants", constants)
+    seen = []
+    factory: Any = sys.modules["transformers"].AutoModelForImageClassification
+    build = factory.from_config
+
+    def watched(config: Any, *, trust_remote_code: bool) -> nn.Module:
+        seen.append(constants.HF_HUB_OFFLINE)
+        if fails:
+            raise OSError("We couldn't connect")
+        built: nn.Module = build(config, trust_remote_code=trust_remote_code)
+        return built
+
+    factory.from_config = watched
+    write_huggingface(tmp_path)
+    with pytest.raises(ModelError, match="couldn't connect") if fails else nullcontext():
+        open_model("hf:.", DECLARED, folder=tmp_path)
+    assert seen == [True]
+    assert constants.HF_HUB_OFFLINE is False
 
 
 @pytest.mark.parametrize(

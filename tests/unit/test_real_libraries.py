@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import math
 import os
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,20 @@ def test_a_transformers_model_is_certified_from_its_folder(tmp_path: Path) -> No
     pixels = (images * 255).byte().numpy()
     run = certify(classifier, pixels, sigma=0.1, plan="fixed", n=50, seed=1)
     assert len(run.certificates) == 2
+
+
+def test_a_transformers_configuration_opens_no_other_file(tmp_path: Path) -> None:
+    """What wraps a network of timm would load any checkpoint that it names."""
+    _library("transformers")
+    _library("timm")
+    members = {
+        "model_type": "timm_wrapper", "architecture": "resnet18", "num_labels": 4,
+        "model_args": {"checkpoint_path": str(tmp_path / "absent.pth")},
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(members))
+    (tmp_path / "model.safetensors").write_bytes(safetensors.torch.save({"w": torch.zeros(1)}))
+    with pytest.raises(ModelError, match="timm_wrapper"):
+        open_model("hf:.", SMALL, folder=tmp_path)
 
 
 def _onnx(path: Path, shape: list[Any], *, channels_last: bool = False, flat: bool = False) -> nn.Module:
