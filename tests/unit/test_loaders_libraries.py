@@ -29,6 +29,12 @@ def dense(num_classes: int = 3) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(4, num_classes))
 
 
+def _list_models(module: ModuleType | None = None) -> list[str]:
+    """Return the names of the classifiers alone where their module is named, as torchvision does."""
+    classifiers = ["resnet18"]
+    return classifiers if module is sys.modules["torchvision.models"] else [*classifiers, "fcn_resnet50"]
+
+
 @pytest.fixture
 def libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Install fakes of three libraries, with the calls that are made and no other."""
@@ -72,7 +78,7 @@ def libraries(monkeypatch: pytest.MonkeyPatch) -> None:
         return Classifier(config.num_labels)
 
     fake("torchvision")
-    fake("torchvision.models", list_models=lambda: ["resnet18"], get_model=get_model)
+    fake("torchvision.models", list_models=_list_models, get_model=get_model)
     fake("timm", is_model=lambda name: name == "resnet18", create_model=create_model)
     fake(
         "transformers",
@@ -102,8 +108,16 @@ def test_a_library_s_network_takes_weights_from_a_file(scheme: str, tmp_path: Pa
     assert classifier.specification.architecture == f"{scheme}:resnet18"
     images = torch.rand(2, 1, 2, 2)
     assert torch.equal(classifier.module(images), source(images))
-    with pytest.raises(NotFound, match=r"no model 'other'"):
+    with pytest.raises(NotFound, match=r"no .* 'other'"):
         open_model(f"{scheme}:other?weights=w.safetensors", DECLARED, folder=tmp_path)
+
+
+@pytest.mark.usefixtures("libraries")
+def test_torchvision_s_detectors_and_segmenters_are_no_classifiers(tmp_path: Path) -> None:
+    """They are built upon weights that it downloads, even where none are asked for."""
+    (tmp_path / "w.safetensors").write_bytes(safetensors.torch.save(dense().state_dict()))
+    with pytest.raises(NotFound, match=r"no image classifier 'fcn_resnet50'"):
+        open_model("torchvision:fcn_resnet50?weights=w.safetensors", DECLARED, folder=tmp_path)
 
 
 @pytest.mark.usefixtures("libraries")
