@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from certd.errors import InvalidParameter
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
     from certd.models.mixing import Mixing
@@ -61,6 +65,19 @@ class BaseClassifier:
         print alike and hold the same weights get one digest, whatever their ``forward`` does.
         """
         return cls(name, module_digest(module), module, input_shape, num_classes)
+
+
+def require_no_mixture(parts: Sequence[BaseClassifier]) -> None:
+    """Refuse mixtures as parts of other classifiers: what waits beside their module would be left out.
+
+    Raises:
+        InvalidParameter: If one is a mixture.
+    """
+    for part in parts:
+        if part.mixing is not None:
+            raise InvalidParameter(
+                f"{part.name} is a mixture, which is no part of others; name the models it is mixed of."
+            )
 
 
 def module_digest(module: nn.Module) -> str:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from certd.errors import InvalidParameter
-from certd.models.base_classifier import BaseClassifier
+from certd.models.base_classifier import BaseClassifier, require_no_mixture
 from certd.models.ensemble_specification import EnsembleSpecification, ensemble_digest
 from certd.models.registry import find_model
 from certd.models.soup_specification import SoupSpecification
@@ -103,8 +103,9 @@ def ensemble_of(
         specification: The entry that it is loaded from, if there is one.
 
     Raises:
-        InvalidParameter: If two take other images or classes.
+        InvalidParameter: If two take other images or classes, or one is a mixture.
     """
+    require_no_mixture(members)
     first = members[0]
     for part in members[1:]:
         if (part.input_shape, part.num_classes) != (first.input_shape, first.num_classes):

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from certd.errors import NonFiniteLogits
-from certd.models.base_classifier import BaseClassifier
+from certd.models.base_classifier import BaseClassifier, require_no_mixture
 from certd.models.logit_transform import robust_logits
 from certd.models.normalized import Normalized
 from certd.models.runtime.numerics import keep_cublas_repeatable, numerics
@@ -153,7 +153,11 @@ def mix(
         robust: h.
         mixing: How they are mixed; its references are those of the two.
         network: Chooses the weight, where ``mixing`` says so.
+
+    Raises:
+        InvalidParameter: If one of the two is a mixture itself.
     """
+    require_no_mixture((standard, robust))
     if mixing.product == "mix-then-smooth":
         module: nn.Module = Mixture(standard.module, robust.module, mixing, network)
         part = None

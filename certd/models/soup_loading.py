@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from certd.errors import InvalidParameter, ModelError
-from certd.models.base_classifier import BaseClassifier
+from certd.models.base_classifier import BaseClassifier, require_no_mixture
 from certd.models.ingredients import require_ingredients
 from certd.models.loaders.weights_file import read_weights
 from certd.models.networks import read_state
@@ -122,9 +122,11 @@ def average(
         checked: Whether a negative variance is refused; not before statistics are estimated anew.
 
     Raises:
-        InvalidParameter: If the ingredients differ in more than their values, or a variance is negative.
+        InvalidParameter: If the ingredients differ in more than their values, one is a mixture, or a variance
+            is negative.
         ModelError: If the statistics are not those of this network.
     """
+    require_no_mixture(ingredients)
     modules = [each.module for each in ingredients]
     first = modules[0]
     if not isinstance(first, Normalized) or not first.network.state_dict():

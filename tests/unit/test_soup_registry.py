@@ -15,8 +15,10 @@ from certd.errors import Conflict, DigestMismatch, InvalidParameter, NotFound
 from certd.models import (
     EnsembleSpecification,
     ModelSpecification,
+    Soup,
     SoupSpecification,
     draft_ensemble,
+    draft_mixture,
     draft_soup,
     find_model,
     load_model,
@@ -200,6 +202,22 @@ def test_an_ensemble_is_the_one_of_a_sweep(registry: Path) -> None:
     family = SoupFamily(found.ensemble, lambda each: load_model(each, registry=registry))
     assert family.ensemble().digest == found.digest
     assert draft_ensemble("b", ["second", "first"], registry=registry).digest != found.digest
+
+
+def test_nothing_is_loaded_that_is_made_of_a_mixture(registry: Path) -> None:
+    """Whatever stands in the file: of a mixture half would be left out, under a digest that covers both."""
+    mixture = draft_mixture("mixed", "first", "second", 0.9, registry=registry)
+    register_model(registry, mixture)
+    pair = (mixture.reference, find_model("first", registry=registry).reference)
+    kept = {"input_shape": SHAPE, "num_classes": 10}
+    register_model(registry, EnsembleSpecification(name="both", ensemble=pair, **kept))
+    averaged = Soup(ingredients=pair, weights=(1, 1), units=2)
+    register_model(registry, SoupSpecification(name="averaged", soup=averaged, **kept))
+    mixing = mixture.mixture.model_copy(update={"standard": pair[0], "robust": pair[1]})
+    register_model(registry, mixture.model_copy(update={"name": "again", "mixture": mixing}))
+    for name in ("both", "averaged", "again"):
+        with pytest.raises(InvalidParameter, match="mixed is a mixture"):
+            load_model(name, registry=registry)
 
 
 def test_what_makes_no_ensemble_is_refused(registry: Path) -> None:
