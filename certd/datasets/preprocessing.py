@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from certd.errors import InvalidParameter, ShapeMismatch
+from certd.datasets.encoded_images import MAX_PIXELS
+from certd.errors import InvalidParameter, ShapeMismatch, TooLarge
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,22 +53,28 @@ class Preprocessing:
 
         Raises:
             ShapeMismatch: If a coloured picture should be grey, or is smaller than the crop.
+            TooLarge: If resizing would make too many pixels of it.
         """
         if self.channels == 3 and len(image) == 1:
             image = np.repeat(image, 3, axis=0)
         if self.channels == 1 and len(image) == 3:
             raise ShapeMismatch(f"{name!r} is coloured; certd turns no colours into greys.")
         if self.resize is not None:
-            image = _resized(image, self.resize)
+            image = _resized(image, self.resize, name)
         return image if self.crop is None else _cropped(image, self.crop, name)
 
 
-def _resized(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def _resized(image: NDArray[np.uint8], side: int, name: str) -> NDArray[np.uint8]:
     from PIL import Image  # noqa: PLC0415 - an extra
 
     _, height, width = image.shape
     # The longer side is truncated, as in torchvision, so that pixels agree with the published figures.
     size = (side * width // min(height, width), side * height // min(height, width))
+    if size[0] * size[1] > MAX_PIXELS:
+        raise TooLarge(
+            f"{name!r} would have {size[1]} x {size[0]} pixels after ?resize={side}, more than {MAX_PIXELS}; "
+            "take the picture out, or resize to less."
+        )
     planes = [np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR)) for plane in image]
     return np.stack(planes)
 

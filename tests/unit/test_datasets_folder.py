@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from certd.datasets import LazyDataset, open_dataset
-from certd.errors import InvalidParameter, NotFound, ShapeMismatch, UnreadableInput
+from certd.errors import InvalidParameter, NotFound, ShapeMismatch, TooLarge, UnreadableInput
 
 
 def write(path: Path, level: int, size: tuple[int, int] = (6, 4), mode: str = "RGB") -> None:
@@ -150,3 +150,13 @@ def test_missing_empty_and_damaged_things_are_told_by_name(folder: Path) -> None
     (folder / "set" / "n00").mkdir()
     with pytest.raises(NotFound, match="n00"):
         opened(folder)
+
+
+@pytest.mark.parametrize("size", [(1, 200_000), (10_000_000, 1)])
+def test_a_picture_that_would_grow_beyond_all_measure_is_refused(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
+    """A few hundred bytes of a line one pixel wide ask for gigabytes once its shorter side is resized."""
+    write(tmp_path / "set/a/line.png", 0, size, "L")
+    with pytest.raises(TooLarge, match=r"'a/line\.png' would have .* pixels"):
+        opened(tmp_path, "?resize=256&crop=224")
