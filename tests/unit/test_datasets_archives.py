@@ -171,6 +171,40 @@ def test_tar_members_that_make_no_set_are_refused(
         opened("wds:a.tar", tmp_path)
 
 
+def _header(name: str, size: int) -> bytes:
+    """Return the header of a member, of any size."""
+    header = bytearray(tarfile.TarInfo(name).tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = size.to_bytes(12, "big", signed=True) if size < 0 else header[124:136]
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+@pytest.mark.parametrize("size", [-512, -1024, -(1 << 80)])
+def test_a_tar_file_that_leads_back_into_itself_is_refused(size: int, tmp_path: Path) -> None:
+    """A member of negative size would be listed again for ever, or sought where no file reaches."""
+    (tmp_path / "a.tar").write_bytes(_header("a.png", 0) + _header("b.png", size) + b"\0" * 1024)
+    with pytest.raises(UnreadableInput, match=r"a\.tar"):
+        opened("wds:a.tar", tmp_path)
+
+
+def test_headers_upon_headers_are_refused(tmp_path: Path) -> None:
+    """A long name that is followed by another, thousands of times, is no member."""
+    long_name = tarfile.TarInfo("././@LongLink")
+    long_name.type = tarfile.GNUTYPE_LONGNAME
+    (tmp_path / "a.tar").write_bytes(long_name.tobuf(tarfile.GNU_FORMAT) * 5000)
+    with pytest.raises(UnreadableInput, match=r"a\.tar"):
+        opened("wds:a.tar", tmp_path)
+
+
+def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
+    """The label of one would be given to the other."""
+    pairs = [("0.png", picture(1)), ("0.cls", b"1"), ("0.png", picture(2)), ("0.cls", b"2")]
+    write_tar(tmp_path / "a.tar", pairs)
+    with pytest.raises(UnreadableInput, match=r"'0\.png' twice"):
+        opened("wds:a.tar", tmp_path)
+
+
 def test_compressed_damaged_and_missing_tar_files_are_refused(tmp_path: Path) -> None:
     """A compressed file cannot be read picture by picture."""
     write_tar(tmp_path / "a.tar", [("0.png", picture(0))], "w:gz")

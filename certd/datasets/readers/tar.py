@@ -84,15 +84,30 @@ def open_wds(uri: DatasetUri, path: Path, name: str) -> LazyDataset:
 def _members(archive: Path) -> Iterator[Member]:
     try:
         with tarfile.open(archive, "r:") as tar:
-            files = [info for info in tar if info.isfile()]
+            files = _files(tar, archive.name)
             labels = {_key(info): _label(tar, info) for info in files if info.name.endswith(LABEL_SUFFIX)}
     except FileNotFoundError as error:
         raise NotFound(f"There is no file {archive}.") from error
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, RecursionError) as error:
         raise UnreadableInput(f"{archive.name} is no intact, uncompressed tar file: {error}.") from error
     for info in files:
         if PurePosixPath(info.name).suffix.lower() in SUFFIXES:
             yield Member(archive, info.name, info.offset_data, info.size, labels.get(_key(info)))
+
+
+def _files(tar: tarfile.TarFile, name: str) -> list[tarfile.TarInfo]:
+    """Return the files of an archive, each of another name and beyond the one before it."""
+    files: dict[str, tarfile.TarInfo] = {}
+    before = 0
+    for info in tar:
+        if info.size < 0 or info.offset_data <= before:
+            raise UnreadableInput(f"{name} is no intact tar file: {info.name!r} leads back into it.")
+        before = info.offset_data
+        if info.isfile() and info.name in files:
+            raise UnreadableInput(f"{name} holds {info.name!r} twice; give each file a name of its own.")
+        if info.isfile():
+            files[info.name] = info
+    return list(files.values())
 
 
 def _key(info: tarfile.TarInfo) -> str:
