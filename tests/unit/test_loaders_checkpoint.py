@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
+import zipfile
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -137,3 +139,32 @@ def test_weights_that_do_not_fit_exactly_are_refused(change: str) -> None:
             state["module.0.bias"] = state.pop("0.bias")
     with pytest.raises(ModelError, match="does not hold the weights"):
         assign_state(network(), state, "weights.pth")
+
+
+def test_a_checkpoint_takes_no_more_memory_than_its_file() -> None:
+    """Torch stores weights as they are; one that was compressed could hold a thousand times its size."""
+    content = saved(network().state_dict())
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as whole, zipfile.ZipFile(stream, "w") as packed:
+        for member in whole.infolist():
+            packed.writestr(member.filename, whole.read(member), zipfile.ZIP_DEFLATED)
+    assert read_checkpoint(content, "w.pth").state
+    with pytest.raises(ModelError, match=r"w\.pth is compressed"):
+        read_checkpoint(stream.getvalue(), "w.pth")
+
+
+def test_members_of_a_checkpoint_that_overlap_are_refused() -> None:
+    """A directory that names one stored member many times promises more than the file holds."""
+    content = saved({"weight": torch.zeros(10_000)})
+    with zipfile.ZipFile(io.BytesIO(content)) as whole:
+        largest = max(whole.infolist(), key=lambda member: member.file_size)
+        start = whole.start_dir
+    entry = content.index(b"PK\1\2", start)
+    while largest.filename.encode() != content[entry + 46 :][: len(largest.filename)]:
+        entry = content.index(b"PK\1\2", entry + 4)
+    size = 46 + sum(int.from_bytes(content[entry + at : entry + at + 2], "little") for at in (28, 30, 32))
+    directory = content[start : content.index(b"PK\6\6", start)] + content[entry : entry + size] * 50
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, directory.count(b"PK\1\2"),
+                      directory.count(b"PK\1\2"), len(directory), start, 0)  # fmt: skip
+    with pytest.raises(ModelError, match=r"w\.pth is compressed"):
+        read_checkpoint(content[:start] + directory + end, "w.pth")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 import warnings
+import zipfile
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from certd.errors import ModelError
+
+ARCHIVE = b"PK\3\4"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,8 +43,10 @@ def read_checkpoint(data: bytes, name: str) -> Checkpoint:
         name: What to call it in a refusal.
 
     Raises:
-        ModelError: If it is damaged, needs code to be read, or holds no state dictionary.
+        ModelError: If it is damaged, needs code to be read, holds no state dictionary, or would take more
+            memory than it has bytes.
     """
+    _require_stored(data, name)
     try:
         with warnings.catch_warnings():
             # torch warns of unusual pickles before it refuses them; the refusal is what a user should read.
@@ -54,6 +60,22 @@ def read_checkpoint(data: bytes, name: str) -> Checkpoint:
     except (RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         raise ModelError(f"{name} is no intact torch checkpoint: {error}.") from error
     return _checkpoint(content, name)
+
+
+def _require_stored(data: bytes, name: str) -> None:
+    """Refuse an archive that grows: torch writes members as they are, and reads compressed ones too."""
+    if not data.startswith(ARCHIVE):
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+        raise ModelError(f"{name} is no intact torch checkpoint: {error}.") from error
+    packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+    if packed or sum(member.file_size for member in members) > len(data):
+        raise ModelError(
+            f"{name} is compressed, or holds one member as several; save it with torch.save alone."
+        )
 
 
 def _checkpoint(content: Any, name: str) -> Checkpoint:
