@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,4 +89,14 @@ def test_a_missing_or_damaged_file_is_told_by_its_name(tmp_path: Path) -> None:
     np.save(tmp_path / "set.npz.npy", PIXELS)
     (tmp_path / "set.npz.npy").rename(tmp_path / "set.npz")
     with pytest.raises(UnreadableInput, match=r"set\.npz"):
+        open_dataset("npz:set.npz", folder=tmp_path)
+
+
+@pytest.mark.parametrize("member", ["images", "labels"])
+def test_a_member_that_is_no_array_is_refused(member: str, tmp_path: Path) -> None:
+    """An archive may hold any file under a name without ``.npy``; it is bytes then."""
+    np.savez(tmp_path / "set.npz", **({"images": PIXELS} if member == "labels" else {}))
+    with zipfile.ZipFile(tmp_path / "set.npz", "a") as archive:
+        archive.writestr(member, b"no array")
+    with pytest.raises(UnreadableInput, match=member):
         open_dataset("npz:set.npz", folder=tmp_path)

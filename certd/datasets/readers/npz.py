@@ -16,6 +16,7 @@ from certd.errors import InvalidParameter, NotFound, UnreadableInput
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.lib.npyio import NpzFile
     from numpy.typing import NDArray
 
     from certd.datasets.uri import DatasetUri
@@ -51,7 +52,7 @@ def _arrays(path: Path, images: str, labels: str) -> tuple[NDArray[Any], NDArray
                 raise UnreadableInput(
                     f"{path.name} holds {present}, but no {images!r}; ?split=test reads 'test_images'."
                 )
-            return archive[images], archive.get(labels)
+            return _array(archive, images), _array(archive, labels) if labels in archive else None
     except FileNotFoundError as error:
         raise NotFound(f"There is no file {path}.") from error
     except (
@@ -64,6 +65,13 @@ def _arrays(path: Path, images: str, labels: str) -> tuple[NDArray[Any], NDArray
         zlib.error,
     ) as error:
         raise UnreadableInput(f"{path.name} is no intact .npz file of plain arrays: {error}.") from error
+
+
+def _array(archive: NpzFile, member: str) -> NDArray[Any]:
+    found = archive[member]
+    if not isinstance(found, np.ndarray):
+        raise UnreadableInput(f"{member!r} is no array; write it with numpy.savez(file, {member}=...).")
+    return found
 
 
 def _images(array: NDArray[Any], uri: DatasetUri) -> NDArray[np.uint8]:
