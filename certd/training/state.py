@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,13 +48,15 @@ class TrainingState:
         optimizer: torch.optim.Optimizer,
         served: ServedImages,
     ) -> TrainingState:
-        """Take the state of a run between two epochs."""
-        return cls(run, epoch, network.state_dict(), optimizer.state_dict(), served.members())
+        """Take the state of a run between two epochs, in copies: the run goes on."""
+        weights, momentum = deepcopy(network.state_dict()), deepcopy(optimizer.state_dict())
+        return cls(run, epoch, weights, momentum, served.members())
 
     def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Put a network and its optimizer into this state."""
         network.load_state_dict(self.weights)
-        optimizer.load_state_dict(self.optimizer)
+        # An optimizer goes on with the very tensors that it is given.
+        optimizer.load_state_dict(deepcopy(self.optimizer))
 
     def write(self, path: Path) -> None:
         """Replace the file whole, so that it is valid at every moment."""

@@ -83,6 +83,19 @@ def test_a_run_that_stopped_ends_with_the_weights_of_one_that_did_not(tmp_path: 
     assert _weights(resumed) == _weights(undisturbed)
 
 
+def test_a_state_stays_as_it_was_taken() -> None:
+    """Training goes on beside it, and may begin from it twice: no tensor of it is one that lives on."""
+    undisturbed, states = _fresh(), list[TrainingState]()
+    train(
+        undisturbed, _digits(64), GaussianAugmentation(0.25), SETTINGS, run="r",
+        on_epoch=lambda _, state: states.append(state),
+    )  # fmt: skip
+    for _ in range(2):
+        resumed = _fresh()
+        train(resumed, _digits(64), GaussianAugmentation(0.25), SETTINGS, run="r", state=states[1])
+        assert _weights(resumed) == _weights(undisturbed)
+
+
 def test_a_state_of_another_run_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
     """Going on with other settings would give weights that no settings describe."""
     file = tmp_path / "state"
