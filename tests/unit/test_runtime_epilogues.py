@@ -137,3 +137,25 @@ def test_compiled_it_is_what_it_is_alone() -> None:
     whole = torch.compile(lambda inputs, residual: fused(inputs + 1, residual) * 2, dynamic=False)
     with torch.no_grad():
         assert torch.allclose(whole(features, features), fused(features + 1, features) * 2, atol=1e-6)
+
+
+class Held(nn.Module):
+    """A dense layer whose weights are no parameters, or a sum that has none."""
+
+    def __init__(self, *, weighted: bool) -> None:
+        super().__init__()
+        self.register_buffer("places", torch.arange(10))
+        if weighted:
+            self.register_buffer("weights", torch.ones(10, 768))
+        self._weighted = weighted
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits."""
+        rows = images.flatten(1)
+        return rows @ self.get_buffer("weights").t() if self._weighted else rows[:, :10]
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_a_network_without_parameters_is_left_as_it_is(*, weighted: bool) -> None:
+    """Its buffers say in which type to ask for shapes; with none of them any type will do."""
+    assert fold(classify(Held(weighted=weighted)), fuse=True).convolutions_fused == 0

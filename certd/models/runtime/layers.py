@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from copy import deepcopy
+from itertools import chain
 from typing import TYPE_CHECKING
 
+import torch
 from torch.fx import GraphModule, Node, symbolic_trace
 from torch.fx.passes.shape_prop import ShapeProp, TensorMetadata
 from torch.fx.proxy import TraceError
@@ -60,8 +62,9 @@ class Layers:
 
     def infer_shapes(self, input_shape: tuple[int, int, int]) -> None:
         """Let :meth:`shape` know what each node returns for one image of ``input_shape``."""
-        parameter = next(self.module.parameters())
-        ShapeProp(self.module).propagate(parameter.new_zeros(1, *input_shape))
+        state = chain(self.module.parameters(), self.module.buffers())
+        alike = next((tensor for tensor in state if tensor.is_floating_point()), torch.zeros(()))
+        ShapeProp(self.module).propagate(alike.new_zeros(1, *input_shape))
         for node in self.nodes():
             found = node.meta.get("tensor_meta")
             node.meta["shape"] = tuple(found.shape) if isinstance(found, TensorMetadata) else None
