@@ -126,7 +126,7 @@ def _is_foreign(implementation: object) -> bool:
 @contextmanager
 def _offline() -> Iterator[None]:
     """Let the hub's client refuse every request of this process meanwhile, as its own setting does."""
-    constants = sys.modules.get("huggingface_hub.constants")
+    constants: Any = sys.modules.get("huggingface_hub.constants")
     if constants is None:
         yield
         return
