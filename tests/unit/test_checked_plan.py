@@ -97,6 +97,8 @@ def test_the_largest_radius_is_that_of_votes_never_contradicted() -> None:
     "options",
     [
         {"dtype": "checked", "plan": "predict"},
+        {"dtype": "checked", "plan": "fixed", "votes": "soft"},
+        {"dtype": "checked", "plan": "fixed", "votes": "soft", "mean_bound": "thinned"},
         {"dtype": "checked", "plan": "fixed", "votes": "soft", "mean_bound": "hoeffding"},
         {"dtype": "float32", "plan": "fixed", "check_draws": 100},
         {"dtype": "checked", "plan": "fixed", "check_draws": 0},

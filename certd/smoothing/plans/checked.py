@@ -48,7 +48,7 @@ class CheckedPlan:
     check_draws: int
 
     def __post_init__(self) -> None:
-        if self.plan.kind in UNCHECKED or self.plan.vote_kind == "summed":
+        if self.plan.kind in UNCHECKED or self.plan.vote_kind != "hard":
             raise InvalidParameter(
                 f"dtype = checked bounds how often hard votes differ; plan {self.plan.kind} with "
                 f"{self.plan.vote_kind} votes cannot use it. Ask for dtype float32.",
