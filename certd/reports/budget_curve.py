@@ -43,7 +43,7 @@ def average_radius_by_budget(
 ) -> tuple[BudgetPoint, ...] | None:
     """Return the expected ACR at each budget, or None where the counts do not say.
 
-    They do not without labels, for soft votes, top-k certificates and exact plans.
+    They do not without labels, of exact plans, and where a certificate rests on more than counts.
 
     Args:
         results: The images of a run or a log.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from certd.reports.accuracy import radius_grid
+from certd.reports.results import counts_suffice
 from certd.reports.weighted import mean
 from certd.statistics.fixed_images import accuracy_of_these_images, all_certificates_hold
 from certd.statistics.population import (
@@ -95,9 +96,10 @@ def about_each_image(results: Results) -> Statement:
 
 def _plain_counts(settings: Mapping[str, Any]) -> bool:
     """Return whether each bound is the one-sided one of a count looked at once."""
-    plain = {"plan": "fixed", "split": True, "bound": "one-sided", "votes": "hard"}
-    usual = all(settings.get(name, usual) == usual for name, usual in plain.items())
-    return usual and "mixture_bounds" not in settings
+    plain = {"plan": "fixed", "split": True, "bound": "one-sided"}
+    return counts_suffice(settings) and all(
+        settings.get(name, usual) == usual for name, usual in plain.items()
+    )
 
 
 def _about_labels(results: Results) -> list[Statement]:

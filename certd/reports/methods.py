@@ -128,6 +128,11 @@ def _procedure(settings: Mapping[str, Any]) -> str:
     phrases = [(PLANS[settings["plan"]] if settings.get("split", True) else NO_SPLIT).format(**settings)]
     if settings.get("votes") == "soft":
         phrases.append("the mean softmax took the place of the share of votes")
+    if "check_draws" in settings:
+        phrases.append(
+            "votes in bfloat16 stood for float32 ones, after {check_draws:,} draws of both had "
+            "bounded how often they differ".format(**settings)
+        )
     if settings.get("bound") == "two-sided":
         phrases.append("the strongest rival was bounded from above")
     if settings.get("top_k", 1) > 1:

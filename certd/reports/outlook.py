@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from certd.reports.results import counts_suffice
+
 if TYPE_CHECKING:
     from certd.smoothing.certificate import Certificate
     from certd.smoothing.guarantee import Guarantee
@@ -50,13 +52,11 @@ def outlook_of(certificate: Certificate, manifest: Manifest) -> Outlook | None:
     going on until one likes the bound is not covered by alpha.
 
     Returns:
-        None where the counts do not say: soft votes, a top-k certificate, an exact plan, a mixture.
+        None where the counts do not say: an exact plan, and whatever rests on more than counts.
     """
     settings = manifest.settings
     alpha = float(settings["alpha"])
-    plain = settings.get("votes", "hard") == "hard" and settings.get("top_k", 1) == 1
-    plain = plain and "mixture_bounds" not in settings
-    if not plain or alpha <= 0 or settings["plan"] in {"predict", "exhaustive"}:
+    if not counts_suffice(settings) or alpha <= 0 or settings["plan"] in {"predict", "exhaustive"}:
         return None
     share, draws = certificate.p_a_estimate, certificate.conclusion.draws
     guarantee = manifest.guarantee

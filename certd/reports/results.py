@@ -155,15 +155,22 @@ class Results:
     @property
     def projectable(self) -> bool:
         """Return whether these counts say what another budget of the one-sided fixed plan would give."""
-        settings = self.settings
-        hard = settings.get("votes", "hard") == "hard" and self.top_k == 1
-        usual = hard and settings["plan"] != "predict" and not self.smooths_then_mixes
-        return self.labels is not None and self.alpha > 0 and usual
+        radius = self.settings["plan"] != "predict" and self.alpha > 0
+        return self.labels is not None and radius and counts_suffice(self.settings)
 
     @property
     def smooths_then_mixes(self) -> bool:
         """Return whether the counts are of a smoothed classifier that was mixed with another afterwards."""
         return "mixture_bounds" in self.settings
+
+
+def counts_suffice(settings: Mapping[str, Any]) -> bool:
+    """Return whether the k of n hard votes for a class are all that its certificate rests on.
+
+    They are not for soft votes, a top-k certificate, a mixture, and votes that another execution cast.
+    """
+    hard = settings.get("votes", "hard") == "hard" and settings.get("top_k", 1) == 1
+    return hard and not {"mixture_bounds", "check_draws"} & settings.keys()
 
 
 def results_of(run: Run) -> Results:

@@ -69,6 +69,7 @@ class Manifest(BaseModel):
             "plan": plan.kind,
             "alpha": plan.alpha,
             **options,
+            **({} if (drawn := self.certification.check_draws) is None else {"check_draws": drawn}),
             **({} if mixing is None else {"mixture": mixing.title, "mixture_of": mixing.sentence}),
             **({"marked": "; ".join(self.marks)} if self.marks else {}),
             **({"mixture_bounds": bounds} if (bounds := self.certification.mixture_bounds) else {}),

@@ -9,7 +9,9 @@ import pytest
 
 from certd.models.runtime.arithmetic import Execution
 from certd.reports import results_of
+from certd.reports.budget_curve import average_radius_by_budget
 from certd.reports.guarantees import guarantees
+from certd.reports.outlook import outlook_of
 from certd.smoothing import Certificate, Draws, Manifest, Phase, Record, Run, parse_request
 
 EXECUTION = Execution(
@@ -48,9 +50,12 @@ def _run(hits: list[int], *, labelled: bool = True, **options: Any) -> Run:
     certificates = []
     for i, k in enumerate(hits):
         record = Record(i, "0" * 64, 0 if labelled else None)
+        checked = certification.check_draws
+        if checked is not None:
+            record = record.observe(Draws(Phase.CHECK, 0, checked), np.array([checked, 0]))
         record = record.observe(Draws(Phase.SELECTION, 0, 10), np.array([10, 0]))
         record = record.observe(Draws(Phase.ESTIMATION, 0, 1000), np.array([k, 1000 - k]))
-        certificates.append(Certificate(record, certification.plan.conclude(record, manifest.guarantee)))
+        certificates.append(Certificate(record, certification.procedure.conclude(record, manifest.guarantee)))
     return Run(manifest, tuple(certificates))
 
 
@@ -87,6 +92,21 @@ def test_bonferroni_certifies_less_than_each_image_by_itself() -> None:
     assert share == 1.0
     assert radius > 0.5
     assert together["bonferroni"]["values"][0] == pytest.approx(1 / 200)
+
+
+def test_checked_votes_are_not_bounded_as_if_the_classifier_had_cast_them() -> None:
+    """What the check takes off a radius is missing in Bonferroni's and Holm's bounds: neither is said."""
+    checked = _run([1000] * 20, dtype="checked", check_draws=200)
+    assert {"each-image", "all-certificates"} <= set(_named(checked))
+    assert not {"bonferroni", "holm"} & set(_named(checked))
+    assert results_of(checked).settings["check_draws"] == 200
+
+
+def test_checked_votes_are_not_projected() -> None:
+    """The bound of another budget would be about the classifier that votes."""
+    checked = _run([1000] * 20, dtype="checked", check_draws=200)
+    assert average_radius_by_budget(results_of(checked)) is None
+    assert outlook_of(checked.certificates[0], checked.manifest) is None
 
 
 def test_without_labels_nothing_is_said_about_accuracy() -> None:
