@@ -63,6 +63,7 @@ def image_page(job_id: str, image_id: ImageId, request: Request, services: Provi
         votes=_votes(certificate),
         outlook=outlook_of(certificate, manifest),
         alpha=manifest.settings["alpha"],
+        top_k=manifest.settings.get("top_k", 1),
         shape=manifest.input_shape,
         json_twin=f"/v1/jobs/{job_id}/certificates/{image_id}",
     )

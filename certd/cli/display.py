@@ -78,7 +78,9 @@ def show_report(report: dict[str, Any]) -> None:
     )
     console.print(f"\nimages               {images['finished']}{partial}")
     if report["certified_accuracy"] is not None:
-        _show_certified_accuracy(console, report["certified_accuracy"])
+        top = settings.get("top_k", 1)
+        name = "certified accuracy" if top == 1 else f"certified top-{top} accuracy"
+        console.print(f"{name:<20} {_at_headline_radii(report['certified_accuracy'])}")
     _show_quantiles(console, report["pa_distribution"])
     console.print(f"abstained            {report['abstention_rate']:.1%}")
     rests_on = (
@@ -90,10 +92,9 @@ def show_report(report: dict[str, Any]) -> None:
         console.print(f"average radius (ACR) {floor_to(acr['value'], 4):.4f}   at {rests_on}")
 
 
-def _show_certified_accuracy(console: Console, curve: Sequence[dict[str, float]]) -> None:
+def _at_headline_radii(curve: Sequence[dict[str, float]]) -> str:
     shown = [point for point in curve if point["radius"] in HEADLINE_RADII]
-    values = "   ".join(f"r={p['radius']:g}: {floor_to(p['certified_accuracy'], 4):.4f}" for p in shown)
-    console.print(f"certified accuracy   {values}")
+    return "   ".join(f"r={p['radius']:g}: {floor_to(p['certified_accuracy'], 4):.4f}" for p in shown)
 
 
 def _show_quantiles(console: Console, distribution: dict[str, Any]) -> None:

@@ -47,6 +47,13 @@ OF_A_MIXTURE = (
     "Radius 0 beside a prediction is about the image alone. The standard classifier is not smoothed: it ran "
     "once on the clean image, in float32. Over m images about alpha * m such statements may be false."
 )
+OF_THE_TOP = (
+    "For each image by itself, and with probability at least 1 - alpha over the draws of the noise, the "
+    "predicted class is among the {} most probable classes of the smoothed classifier on every input within "
+    "the certified radius; that it is the most probable one is not certified. The statement is about the "
+    "smoothed classifier of the base classifier as executed, not about the base classifier; over m images "
+    "about alpha * m such statements may be false."
+)
 PREDICTION = (
     "For each image by itself, and with probability at least 1 - alpha over the draws of the noise, the "
     "predicted class is that of the smoothed classifier of the base classifier as executed. Nothing is "
@@ -90,6 +97,8 @@ def about_each_image(results: Results) -> Statement:
         return Statement("unproved", (), 0.0, FLOAT_NOISE)
     if results.smooths_then_mixes:
         return Statement("each-image", (), 1 - results.alpha, OF_A_MIXTURE)
+    if results.top_k > 1:
+        return Statement("each-image", (), 1 - results.alpha, OF_THE_TOP.format(results.top_k))
     sentence = PREDICTION if results.settings["plan"] == "predict" else PER_IMAGE
     return Statement("each-image", (), 1 - results.alpha, sentence)
 
@@ -103,8 +112,14 @@ def _plain_counts(settings: Mapping[str, Any]) -> bool:
 
 
 def _about_labels(results: Results) -> list[Statement]:
-    """Return what certified accuracy proves about these images and about their population."""
+    """Return what certified accuracy proves about these images and about their population.
+
+    Of top-k certificates only how their votes are distributed: they prove nothing about an accuracy.
+    """
     alpha, m, largest = results.alpha, len(results), results.max_radius
+    votes = vote_share_distribution(m, DELTA)
+    if results.top_k > 1:
+        return [votes]
     certified = results.certified_counts(radius_grid(largest))
     at_declared = int(results.certified_counts([DECLARED_RADIUS])[0])
     statements = [
@@ -114,7 +129,7 @@ def _about_labels(results: Results) -> list[Statement]:
     ]
     if m <= MOST_CURVE_IMAGES:
         statements.append(accuracy_curve_berk_jones(certified, m, alpha, DELTA))
-    statements.append(vote_share_distribution(m, DELTA))
+    statements.append(votes)
     if largest > 0:
         bound = average_certified_radius(results.credited, largest, alpha, DELTA, results.order)
         statements.append(bound)

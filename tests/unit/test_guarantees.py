@@ -41,7 +41,7 @@ def _run(hits: list[int], *, labelled: bool = True, **options: Any) -> Run:
         dataset=None,
         num_images=len(hits),
         input_shape=(1, 2, 2),
-        num_classes=2,
+        num_classes=3,
         norm="l2",
         max_radius=1.2316314,
         execution=EXECUTION,
@@ -53,8 +53,8 @@ def _run(hits: list[int], *, labelled: bool = True, **options: Any) -> Run:
         checked = certification.check_draws
         if checked is not None:
             record = record.observe(Draws(Phase.CHECK, 0, checked), np.array([checked, 0]))
-        record = record.observe(Draws(Phase.SELECTION, 0, 10), np.array([10, 0]))
-        record = record.observe(Draws(Phase.ESTIMATION, 0, 1000), np.array([k, 1000 - k]))
+        record = record.observe(Draws(Phase.SELECTION, 0, 10), np.array([10, 0, 0]))
+        record = record.observe(Draws(Phase.ESTIMATION, 0, 1000), np.array([k, 1000 - k, 0]))
         certificates.append(Certificate(record, certification.procedure.conclude(record, manifest.guarantee)))
     return Run(manifest, tuple(certificates))
 
@@ -107,6 +107,14 @@ def test_checked_votes_are_not_projected() -> None:
     checked = _run([1000] * 20, dtype="checked", check_draws=200)
     assert average_radius_by_budget(results_of(checked)) is None
     assert outlook_of(checked.certificates[0], checked.manifest) is None
+
+
+def test_a_top_k_run_promises_membership_of_the_top_k_alone() -> None:
+    """Its radii say nothing of the most probable class, and neither do its sentences."""
+    run = _run([1000] * 20, top_k=2)
+    named = _named(run)
+    assert set(named) == {"each-image", "all-certificates", "vote-share-distribution"}
+    assert "among the 2 most probable classes" in named["each-image"]["sentence"]
 
 
 def test_without_labels_nothing_is_said_about_accuracy() -> None:
