@@ -51,7 +51,8 @@ class ResumableRun:
             raise Conflict(f"{self._out} exists. Add --resume to go on with it, or choose another --out.")
         with self._out.open("rb") as stream:
             found = read_run(stream)
-        if found.manifest.certification != self.run.manifest.certification:
+        asked = self.run.manifest.certification
+        if found.manifest.certification != asked or found.manifest.drawn_under != asked:
             raise InvalidParameter(
                 f"{self._out} holds another certification (model, noise, plan, seed or batch differ); "
                 "resume it with the options it was made with."

@@ -35,7 +35,7 @@ def verify(
     name = dataset or run.manifest.dataset
     if name is None:
         raise InvalidParameter("The run was made from uploaded images; name their data set with --dataset.")
-    certification = run.manifest.certification
+    certification = run.manifest.drawn_under
     conventions = FileConventions(preset, architecture, mean, std)
     sigma = certification.noise.sigma
     classifier = open_classifier(model or certification.model, device, conventions, sigma)

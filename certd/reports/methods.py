@@ -107,7 +107,7 @@ PLANS = {
 
 
 def methods_sentence(results: Results) -> str:
-    """Say in two sentences what was done, as a methods section would."""
+    """Say in a few sentences what was done, as a methods section would, and what spoils it."""
     settings = results.settings
     subject = "A published log reports" if results.recovered else "We certified"
     on = f" of the data set {results.dataset}" if results.dataset else ""
@@ -121,6 +121,7 @@ def methods_sentence(results: Results) -> str:
             if "mixture_of" in settings
             else ""
         )
+        + (f" Mind: {settings['marked']}." if "marked" in settings else "")
     )
 
 

@@ -124,6 +124,11 @@ class Certifier:
         return [Certificate(record, self._plan.conclude(record, self.guarantee)) for record in records]
 
     @property
+    def certification(self) -> Certification:
+        """Return what is drawn and concluded here."""
+        return self._certification
+
+    @property
     def max_draws(self) -> int:
         """Return the most draws that one image can cost."""
         return self._plan.max_draws

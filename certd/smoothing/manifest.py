@@ -32,6 +32,7 @@ class Manifest(BaseModel):
         execution: How the classifier was executed; a certificate holds for the classifier as executed.
         versions: Of the software that took part.
         marks: What a reader must know that spoils the run, such as images that chose its model.
+        drawn: What the draws were made under, where other conclusions were drawn from them since.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +48,12 @@ class Manifest(BaseModel):
     execution: Execution
     versions: dict[str, str]
     marks: tuple[str, ...] = ()
+    drawn: Certification | None = None
+
+    @property
+    def drawn_under(self) -> Certification:
+        """Return what the draws were made under: what draws them again."""
+        return self.drawn or self.certification
 
     @property
     def guarantee(self) -> Guarantee:
@@ -61,6 +68,7 @@ class Manifest(BaseModel):
         if plan.kind == "fixed":
             options["n0"] = plan.selection_draws
         mixing = self.certification.mixing
+        marks = (*self.marks, *self._concluded_anew)
         return {
             "noise": noise.family,
             "sigma": noise.sigma,
@@ -71,9 +79,27 @@ class Manifest(BaseModel):
             **options,
             **({} if (drawn := self.certification.check_draws) is None else {"check_draws": drawn}),
             **({} if mixing is None else {"mixture": mixing.title, "mixture_of": mixing.sentence}),
-            **({"marked": "; ".join(self.marks)} if self.marks else {}),
+            **({"marked": "; ".join(marks)} if marks else {}),
             **({"mixture_bounds": bounds} if (bounds := self.certification.mixture_bounds) else {}),
         }
+
+    @property
+    def _concluded_anew(self) -> tuple[str, ...]:
+        """Return what was decided after the draws, as a mark."""
+        before, now = _choices(self.drawn_under), _choices(self.certification)
+        changed = [name for name in now if now[name] != before.get(name)]
+        if not changed:
+            return ()
+        anew, first = (", ".join(f"{name} = {of.get(name)}" for name in changed) for of in (now, before))
+        if_only = "it holds if that was decided before the counts were seen"
+        return (f"concluded anew with {anew}, drawn under {first}; {if_only}",)
+
+
+def _choices(certification: Certification) -> dict[str, Any]:
+    """Return what can be decided after the draws, among other things."""
+    mixing = certification.mixing
+    weight = {} if mixing is None else {"weight": mixing.weight}
+    return {"norm": certification.norm, **certification.plan.model_dump(), **weight}
 
 
 def versions() -> dict[str, str]:

@@ -48,18 +48,22 @@ def mix_run(
     Raises:
         InvalidParameter: If the run is of another classifier or plan, or the images are others.
     """
-    certification = _certification(run, mixture, bounds)
+    first = run.manifest.drawn
+    certification = _certification(run.manifest.certification, mixture, bounds)
+    drawn = None if first is None else _certification(first, mixture, bounds)
     guarantee, plan = run.manifest.guarantee, certification.procedure
     plan.check(guarantee, run.manifest.num_classes)
     records = [_observed(certificate.record, mixture, images, device) for certificate in run.certificates]
     manifest = run.manifest.model_copy(
-        update={"certification": certification, "max_radius": plan.max_radius(guarantee)}
-    )
+        update={
+            "certification": certification, "drawn": drawn, "max_radius": plan.max_radius(guarantee),
+        }
+    )  # fmt: skip
     return Run(manifest, tuple(Certificate(record, plan.conclude(record, guarantee)) for record in records))
 
 
-def _certification(run: Run, mixture: BaseClassifier, bounds: BoundKind) -> Certification:
-    voted, mixing = run.manifest.certification, mixture.mixing
+def _certification(voted: Certification, mixture: BaseClassifier, bounds: BoundKind) -> Certification:
+    mixing = mixture.mixing
     if mixing is None or mixture.standard is None:
         raise InvalidParameter(
             f"{mixture.name} is no smooth-then-mix mixture, so no stored votes are its own."

@@ -40,7 +40,7 @@ def recompute(run: Run, norm: Norm | None = None, weight: float | None = None, *
             and ``top_k`` for the fixed plan.
 
     Returns:
-        The same records under the changed manifest.
+        The same records under the changed manifest, which keeps what they were drawn under.
 
     Raises:
         InvalidParameter: If a change would alter which draws had been made, or the noise has no such norm.
@@ -58,7 +58,12 @@ def recompute(run: Run, norm: Norm | None = None, weight: float | None = None, *
     changed = _changed(certification, norm, changes)
     if weight is not None:
         changed = reweighted(changed, weight)
-    manifest = run.manifest.model_copy(update={"certification": changed, "norm": changed.norm})
+    drawn = run.manifest.drawn_under
+    manifest = run.manifest.model_copy(
+        update={
+            "certification": changed, "norm": changed.norm, "drawn": None if changed == drawn else drawn,
+        }
+    )  # fmt: skip
     guarantee = manifest.guarantee
     procedure = changed.procedure
     procedure.check(guarantee, manifest.num_classes)

@@ -49,7 +49,7 @@ def verify(
 
     Args:
         run: The stored run.
-        certifier: Made from the run's own certification.
+        certifier: Made from what the run was drawn under, ``run.manifest.drawn_under``.
         images: Returns the pixels of an image id, uint8[channel, height, width].
         sample: How many images to draw again, chosen at random; None for all.
         seed: Chooses the sample.
@@ -58,8 +58,13 @@ def verify(
         How many images were drawn, and the first difference.
 
     Raises:
-        InvalidParameter: If ``sample`` is not between 1 and the number of images.
+        InvalidParameter: If ``sample`` is not between 1 and the number of images, or the certifier is made
+            from something else.
     """
+    if certifier.certification != run.manifest.drawn_under:
+        raise InvalidParameter(
+            "This certifier would make other draws; make it from the run's manifest.drawn_under."
+        )
     for number, certificate in enumerate(_sampled(run.certificates, sample, seed), start=1):
         difference = _difference(certificate, certifier, images(certificate.record.image_id))
         if difference is not None:

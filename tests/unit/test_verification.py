@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from certd.cli.resumable import ResumableRun
 from certd.datasets import load_dataset
 from certd.errors import InvalidParameter
 from certd.models import load_model
-from certd.smoothing import Phase, Run, parse_request
+from certd.reports import results_of
+from certd.reports.methods import methods_sentence
+from certd.smoothing import Phase, Run, parse_request, read_run, write_run
 from certd.smoothing.certifier import Certifier
 from certd.smoothing.recomputation import recompute
 from certd.smoothing.verification import verify
 from certd.statistics import clopper_pearson_lower
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 pytestmark = pytest.mark.slow
@@ -31,6 +37,13 @@ def _run(**options: Any) -> tuple[Run, Certifier]:
     certifier = Certifier(classifier, request.resolve(classifier.reference, labelled=True))
     certificates = certifier.certify(IMAGES.images, IMAGES.image_ids, IMAGES.labels)
     return Run(certifier.manifest("digits", np.arange(6, dtype=np.uint64)), tuple(certificates)), certifier
+
+
+def _stored(run: Run) -> Run:
+    """Return the run as its file gives it back."""
+    stream = io.BytesIO()
+    write_run(stream, run)
+    return read_run(io.BytesIO(stream.getvalue()))
 
 
 def _pixels(image_id: int) -> NDArray[np.uint8]:
@@ -92,6 +105,44 @@ def test_another_alpha_is_recomputed_from_the_counts() -> None:
         hits = before.conclusion.top_count
         assert after.conclusion.p_a_lower == pytest.approx(clopper_pearson_lower(hits, 300, 0.05), rel=1e-9)
         assert after.conclusion.radius > before.conclusion.radius
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"plan": "precision", "pilot": 200, "n": 5000}, {"plan": "open", "n": 2000, "radius": 0.3}],
+    ids=lambda options: options["plan"],
+)
+def test_what_was_concluded_anew_is_drawn_again_as_it_was_drawn(options: dict[str, Any]) -> None:
+    """Where alpha decides how many draws are made, verification asks for those of the first alpha."""
+    run, certifier = _run(**options)
+    other = _stored(recompute(run, alpha=0.05))
+    assert other.manifest.drawn_under == run.manifest.certification
+    assert verify(other, certifier, _pixels).difference is None
+    hasty = Certifier(load_model("digits-cnn"), other.manifest.certification)
+    with pytest.raises(InvalidParameter, match="drawn_under"):
+        verify(other, hasty, _pixels)
+
+
+def test_what_was_concluded_anew_says_so_in_its_report() -> None:
+    """What was chosen after the draws is named beside them; changed back it is what it was."""
+    run, _ = _run(plan="fixed", n=300)
+    other = recompute(run, alpha=0.05, top_k=2)
+    said = "concluded anew with alpha = 0.05, top_k = 2, drawn under alpha = 0.001, top_k = 1"
+    assert other.manifest.settings["marked"].startswith(said)
+    assert said in methods_sentence(results_of(other))
+    assert recompute(other, alpha=0.001, top_k=1).manifest == run.manifest
+
+
+def test_what_was_concluded_anew_is_not_gone_on_with(tmp_path: Path) -> None:
+    """Images drawn under another alpha would join it, and the mark would be lost."""
+    run, _ = _run(plan="fixed", n=300)
+    other = recompute(run, alpha=0.05)
+    file = tmp_path / "run.parquet"
+    with file.open("wb") as stream:
+        write_run(stream, other)
+    asked = other.manifest.model_copy(update={"drawn": None})
+    with pytest.raises(InvalidParameter, match="another certification"):
+        ResumableRun(asked, file).start(resume=True)
 
 
 def test_another_norm_is_recomputed_from_the_counts() -> None:
