@@ -95,9 +95,25 @@ def _class(value: object) -> int:
 
 def pixels_by_id(name: str) -> Callable[[int], NDArray[np.uint8]]:
     """Return what gives the pixels of an image id of the data set ``name``."""
-    import numpy as np
+    return pixels_of(whole_set(name))
 
+
+def whole_set(name: str, label_map: Path | None = None) -> Dataset | LazyDataset:
+    """Return the data set ``name``, with each label replaced as ``label_map`` says if there is one."""
     from certd.datasets import open_dataset
 
-    images = open_dataset(name, registry=load_settings().datasets).images
-    return lambda image_id: images[np.array([image_id])][0]
+    whole = open_dataset(name, registry=load_settings().datasets)
+    return whole if label_map is None else whole.relabelled(_read_label_map(label_map))
+
+
+def pixels_of(whole: Dataset | LazyDataset) -> Callable[[int], NDArray[np.uint8]]:
+    """Return what gives the pixels of an image id of a whole data set."""
+    import numpy as np
+
+    return lambda image_id: whole.images[np.array([image_id])][0]
+
+
+def labels_of(whole: Dataset | LazyDataset) -> Callable[[int], int] | None:
+    """Return what gives the label of an image id of a whole data set; None where it has no labels."""
+    labels = whole.labels
+    return None if labels is None else lambda image_id: int(labels[image_id])

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from certd.cli import options
-from certd.cli.images import pixels_by_id
+from certd.cli.images import labels_of, pixels_of, whole_set
 from certd.cli.models import FileConventions, open_classifier
 from certd.cli.runs import open_run
 from certd.errors import InvalidParameter
@@ -25,9 +25,10 @@ def verify(
     std: options.Std = None,
     sample: Annotated[int | None, typer.Option(help="Draw only so many images again.")] = None,
     seed: Annotated[int, typer.Option(help="Chooses the sample.")] = 0,
+    label_map: options.LabelMap = None,
     device: options.Device = "cpu",
 ) -> None:
-    """Draw the images of FILE again from its seed and compare the counts exactly; exit 1 if any differs."""
+    """Draw the images of FILE again from its seed and compare them; exit 1 if a count or a label differs."""
     from certd.smoothing.certifier import Certifier
     from certd.smoothing.verification import verify as draw_again
 
@@ -40,7 +41,8 @@ def verify(
     sigma = certification.noise.sigma
     classifier = open_classifier(model or certification.model, device, conventions, sigma)
     certifier = Certifier(classifier, certification, device)
-    found = draw_again(run, certifier, pixels_by_id(name), sample, seed)
+    whole = whole_set(name, label_map)
+    found = draw_again(run, certifier, pixels_of(whole), sample, seed, labels=labels_of(whole))
     if found.difference is not None:
         print(f"DIFFERS: {found.difference} ({found.num_images} drawn again)")
         raise typer.Exit(DIFFERS)

@@ -1,15 +1,17 @@
-"""Verification: draw a stored run again and compare every count."""
+"""Verification: draw a stored run again and compare everything that its conclusions rest on."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from certd.errors import InvalidParameter
 from certd.smoothing.draws import Phase
+from certd.smoothing.votes import LOSS_SCALE, SCALE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 LOGIT_TOLERANCE = 1e-3
 """Absolute, on the standard classifier's float32 logits: above what machines differ by."""
+SCORE_TOLERANCE = 1e-4
+"""Absolute, on a mean softmax over the draws: machines round single ones apart by more, but to both sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +42,16 @@ class Verification:
     difference: str | None
 
 
-def verify(
+def verify(  # noqa: PLR0913 - what was drawn, of what, and how much of it is drawn again
     run: Run,
     certifier: Certifier,
     images: Callable[[int], NDArray[np.uint8]],
     sample: int | None = None,
     seed: int = 0,
+    *,
+    labels: Callable[[int], int | None] | None = None,
 ) -> Verification:
-    """Draw the images of ``run`` again and compare their counts exactly.
+    """Draw the images of ``run`` again and compare their counts exactly, sums of a softmax nearly so.
 
     Args:
         run: The stored run.
@@ -53,6 +59,7 @@ def verify(
         images: Returns the pixels of an image id, uint8[channel, height, width].
         sample: How many images to draw again, chosen at random; None for all.
         seed: Chooses the sample.
+        labels: Returns the label that the data set has for an image id; None to trust those of the run.
 
     Returns:
         How many images were drawn, and the first difference.
@@ -66,7 +73,10 @@ def verify(
             "This certifier would make other draws; make it from the run's manifest.drawn_under."
         )
     for number, certificate in enumerate(_sampled(run.certificates, sample, seed), start=1):
-        difference = _difference(certificate, certifier, images(certificate.record.image_id))
+        record = certificate.record
+        difference = _label_difference(record, labels) or _difference(
+            record, certifier, images(record.image_id)
+        )
         if difference is not None:
             return Verification(number, difference)
     return Verification(len(run.certificates) if sample is None else sample, None)
@@ -81,8 +91,17 @@ def _sampled(certificates: Sequence[Certificate], sample: int | None, seed: int)
     return [certificates[i] for i in sorted(chosen)]
 
 
-def _difference(stored: Certificate, certifier: Certifier, pixels: NDArray[np.uint8]) -> str | None:
-    record = stored.record
+def _label_difference(record: Record, labels: Callable[[int], int | None] | None) -> str | None:
+    known = None if labels is None or record.label is None else labels(record.image_id)
+    if known is None or known == record.label:
+        return None
+    return (
+        f"image {record.image_id}: its label is {known} in the data set, {record.label} in the run; a run "
+        "that was made with a label map is verified with it"
+    )
+
+
+def _difference(record: Record, certifier: Certifier, pixels: NDArray[np.uint8]) -> str | None:
     name = f"image {record.image_id}"
     digest = hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
     if digest != record.image_sha256:
@@ -90,7 +109,12 @@ def _difference(stored: Certificate, certifier: Certifier, pixels: NDArray[np.ui
     labels = None if record.label is None else np.array([record.label])
     ids = np.array([record.image_id], dtype=np.uint64)
     (drawn,) = certifier.certify(pixels[None], ids, labels)
-    return _count_difference(name, record, drawn.record)
+    return (
+        _count_difference(name, record, drawn.record)
+        or _trail_difference(name, record.trail, drawn.record.trail)
+        or _sum_difference(name, record, drawn.record)
+        or _standard_difference(name, record, drawn.record)
+    )
 
 
 def _count_difference(name: str, stored: Record, drawn: Record) -> str | None:
@@ -105,7 +129,48 @@ def _count_difference(name: str, stored: Record, drawn: Record) -> str | None:
         c = int(np.argmax(before.counts != now.counts))
         where = f"{name}, {phase.name.lower()} draws, class {c}"
         return f"{where}: counted {now.counts[c]}, the run has {before.counts[c]}"
-    return _standard_difference(name, stored, drawn)
+    return None
+
+
+def _trail_difference(name: str, stored: Sequence[int], drawn: Sequence[int]) -> str | None:
+    for look, (before, now) in enumerate(zip_longest(stored, drawn), start=1):
+        if before != now:
+            return f"{name}, look {look}: counted {now}, the run has {before}"
+    return None
+
+
+def _sum_difference(name: str, stored: Record, drawn: Record) -> str | None:
+    """Compare what was summed beside the votes; machines may round it apart, or a draw into the next bin."""
+    before, now = _sums(stored), _sums(drawn)
+    draws = drawn.drawn(Phase.ESTIMATION)
+    for what in {**before, **now}:
+        if what not in before or what not in now:
+            return f"{name}: only one of the two has the sum of {what}"
+        (kept, _), (again, spare) = before[what], now[what]
+        if kept.shape != again.shape:
+            return f"{name}: the sum of {what} has {again.size} members, in the run {kept.size}"
+        apart = np.abs(kept - again)
+        if apart.max() > SCORE_TOLERANCE * draws + spare:
+            i = int(apart.argmax())
+            return f"{name}, sum of {what}: counted {again.flat[i]:.6g}, the run has {kept.flat[i]:.6g}"
+    return None
+
+
+def _sums(record: Record) -> dict[str, tuple[NDArray[np.float64], float]]:
+    """Return the sums beside a record's votes, each in draws and with what it may be off besides rounding."""
+    tally = record.tallies[Phase.ESTIMATION]
+    found: dict[str, tuple[NDArray[np.float64], float]] = {}
+    for sums in (tally.soft, tally.confidence):
+        if sums is not None:
+            found["softmax"] = (sums.scores / SCALE, 0.0)
+            found["squared softmax"] = (sums.squares / SCALE, 0.0)
+    if (sure := tally.confidence) is not None:
+        found["draws by confidence"] = (sure.draws.astype(np.float64), 1.0)
+        found["confidence"] = (sure.confidence / SCALE, 1.0)
+        found["log loss"] = (np.array([sure.log_loss / LOSS_SCALE]), LOGIT_TOLERANCE * tally.draws)
+    if record.clean_scores is not None:
+        found["softmax of the clean image"] = (np.array(record.clean_scores) / SCALE, LOGIT_TOLERANCE)
+    return found
 
 
 def _standard_difference(name: str, stored: Record, drawn: Record) -> str | None:

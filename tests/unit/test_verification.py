@@ -22,6 +22,7 @@ from certd.smoothing.verification import verify
 from certd.statistics import clopper_pearson_lower
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -49,6 +50,11 @@ def _stored(run: Run) -> Run:
 def _pixels(image_id: int) -> NDArray[np.uint8]:
     pixels: NDArray[np.uint8] = IMAGES.images[image_id]
     return pixels
+
+
+def _label(image_id: int) -> int:
+    assert IMAGES.labels is not None
+    return int(IMAGES.labels[image_id])
 
 
 @pytest.mark.parametrize(
@@ -86,6 +92,61 @@ def test_one_vote_moved_is_found_and_named() -> None:
     found = verify(replace(run, certificates=(*run.certificates[:3], forged)), certifier, _pixels)
     assert found.difference is not None
     assert found.difference.startswith("image 3, estimation draws, class 2: counted")
+
+
+def _raised(trail: tuple[int, ...]) -> tuple[int, ...]:
+    return (trail[0] + 1, *trail[1:])
+
+
+@pytest.mark.parametrize(
+    ("options", "change", "said"),
+    [
+        ({"plan": "radii", "n": 1000}, lambda t: {"trail": _raised(t.trail)}, "look 1"),
+        (
+            {"plan": "fixed", "n": 300, "votes": "soft", "mean_bound": "hoeffding"},
+            lambda t: {"soft": replace(t.soft, scores=t.soft.scores + (1 << 28))},
+            "sum of softmax",
+        ),
+        (
+            {"plan": "fixed", "n": 300, "votes": "soft", "mean_bound": "bernstein"},
+            lambda t: {"soft": replace(t.soft, squares=t.soft.squares // 2)},
+            "sum of squared softmax",
+        ),
+        (
+            {"plan": "fixed", "n": 300, "confidence": True},
+            lambda t: {"confidence": replace(t.confidence, log_loss=t.confidence.log_loss + (1 << 30))},
+            "sum of log loss",
+        ),
+        ({"plan": "fixed", "n": 300, "confidence": True}, lambda _: {"confidence": None}, "only one"),
+    ],
+)
+def test_what_stands_beside_the_votes_is_compared_too(
+    options: dict[str, Any], change: Callable[[Any], dict[str, Any]], said: str
+) -> None:
+    """Whatever a conclusion rests on is drawn again; a tenth of a draw that was added is found."""
+    run, certifier = _run(**options)
+    run = _stored(run)
+    assert verify(run, certifier, _pixels).difference is None
+    victim = run.certificates[3]
+    tally = victim.record.tallies[Phase.ESTIMATION]
+    tallies = {**victim.record.tallies, Phase.ESTIMATION: replace(tally, **change(tally))}
+    forged = replace(victim, record=replace(victim.record, tallies=tallies))
+    found = verify(replace(run, certificates=(*run.certificates[:3], forged)), certifier, _pixels)
+    assert found.difference is not None
+    assert found.difference.startswith("image 3")
+    assert said in found.difference
+
+
+def test_another_label_than_the_data_set_has_is_found() -> None:
+    """A label decides what is right, and what some plans test."""
+    run, certifier = _run(plan="fixed", n=100)
+    assert verify(run, certifier, _pixels, labels=_label).difference is None
+    first, *rest = run.certificates
+    label = 9 - _label(0)
+    forged = replace(first, record=replace(first.record, label=label))
+    found = verify(replace(run, certificates=(forged, *rest)), certifier, _pixels, labels=_label)
+    assert found.difference is not None
+    assert f"label is {9 - label} in the data set, {label} in the run" in found.difference
 
 
 def test_another_picture_under_the_same_id_is_found() -> None:
