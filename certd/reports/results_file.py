@@ -15,10 +15,10 @@ from certd.noise import additive_law
 from certd.reports.condensation import Condenser
 from certd.reports.results import Results, joined, results_of
 from certd.smoothing.guarantee import Guarantee
-from certd.smoothing.run import Run, conclude_rows, manifest_of, recorded
+from certd.smoothing.run import Run, conclude_rows, manifest_of, parquet_read, recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from certd.smoothing.manifest import Manifest
 
@@ -78,32 +78,43 @@ def read_stored(stream: BinaryIO, most_kept_apart: int | None = None) -> Stored:
             are: enough for a report, not for what names single images. None keeps every image.
 
     Raises:
-        UnreadableInput: If it is neither.
+        UnreadableInput: If it is neither, or is damaged.
         InvalidParameter: If no image is finished yet.
     """
-    try:
+    with parquet_read():
         file = pq.ParquetFile(stream, pre_buffer=False)
-    except pa.ArrowInvalid as error:
-        raise UnreadableInput(f"This is not a Parquet file: {error}") from None
-    metadata = file.schema_arrow.metadata or {}
+        metadata = file.schema_arrow.metadata or {}
     if _RESULTS_KEY in metadata:
-        table = file.read(use_threads=False)
-        arrays = {name: table[name].to_numpy() for name in table.column_names}
-        return Stored(_results(json.loads(metadata[_RESULTS_KEY]), arrays), None)
+        return Stored(_read_results(file, metadata[_RESULTS_KEY]), None)
     manifest = manifest_of(metadata)
-    # A reader's threads can outlive a process that ends at once, and abort it.
-    columns = recorded(file.schema_arrow.names)
-    batches = file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False)
-    parts = (
-        results_of(Run(manifest, tuple(conclude_rows(manifest, batch.to_pylist()))))
-        for batch in batches
-        if len(batch)
-    )
+    parts = (results_of(Run(manifest, tuple(conclude_rows(manifest, rows)))) for rows in _batches(file))
     many = most_kept_apart is not None and file.metadata.num_rows > most_kept_apart
     plain = not manifest.certification.confidence
     if not file.metadata.num_rows:
         raise InvalidParameter("A report needs at least one finished image.")
     return Stored(_condensed(parts) if many and plain else joined(list(parts)), manifest)
+
+
+def _batches(file: pq.ParquetFile) -> Iterator[list[dict[str, Any]]]:
+    """Read the rows of a run, a few at a time."""
+    columns = recorded(file.schema_arrow.names)
+    with parquet_read():
+        # A reader's threads can outlive a process that ends at once, and abort it.
+        for batch in file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
+            if len(batch):
+                yield batch.to_pylist()
+
+
+def _read_results(file: pq.ParquetFile, facts: bytes) -> Results:
+    with parquet_read():
+        table = file.read(use_threads=False)
+        arrays = {name: table[name].to_numpy() for name in table.column_names}
+    try:
+        return _results(json.loads(facts), arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableInput(
+            f"These results are damaged ({error}); import the log again with certd import."
+        ) from error
 
 
 def _condensed(parts: Iterable[Results]) -> Results:

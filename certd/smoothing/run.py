@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from certd.errors import UnreadableInput
 from certd.smoothing.certificate import Certificate
 from certd.smoothing.draws import Phase, Record, Tally
+from certd.smoothing.evidence import COUNTS, require_evidence, require_shapes
 from certd.smoothing.manifest import Manifest
 from certd.smoothing.standard import StandardOutput
 from certd.smoothing.votes import BINS, ConfidenceSums, SoftSums
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from certd.smoothing.guarantee import Guarantee
+    from certd.smoothing.plans import Plan
 
 _MANIFEST_KEY = b"certd.manifest"
 ROW_GROUP = 8192
 """Rows that a reader must hold at once."""
-_COUNTS = {phase: f"{phase.name.lower()}_counts" for phase in Phase}
 
 SCHEMA = pa.schema(
     [
@@ -42,7 +47,7 @@ SCHEMA = pa.schema(
         ("published_smoothing_radius", pa.float64()),
         ("published_lipschitz_radius", pa.float64()),
         ("image_sha256", pa.string()),
-        *((name, pa.list_(pa.int64())) for name in _COUNTS.values()),
+        *((name, pa.list_(pa.int64())) for name in COUNTS.values()),
         ("trail", pa.list_(pa.int64())),
         ("soft_scores", pa.list_(pa.int64())),
         ("soft_squares", pa.list_(pa.int64())),
@@ -91,34 +96,76 @@ def read_run(stream: BinaryIO) -> Run:
     """Read what :func:`write_run` wrote; every conclusion is drawn anew from the counts.
 
     Raises:
-        UnreadableInput: If the file is no run.
+        UnreadableInput: If the file is no run, or is damaged.
     """
-    try:
+    with parquet_read():
         # A reader's threads can outlive a process that ends at once, and abort it.
         table = pq.read_table(stream, use_threads=False, pre_buffer=False)
-    except pa.ArrowInvalid as error:
-        raise UnreadableInput(f"This is not a Parquet file: {error}") from None
+        rows = table.to_pylist()
     manifest = manifest_of(table.schema.metadata or {})
-    return Run(manifest, tuple(conclude_rows(manifest, table.to_pylist())))
+    return Run(manifest, tuple(conclude_rows(manifest, rows)))
+
+
+@contextmanager
+def parquet_read() -> Iterator[None]:
+    """Turn what Arrow raises on other bytes than Parquet's into one error; the disk's own errors pass.
+
+    Raises:
+        UnreadableInput: In place of Arrow's errors.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UnreadableInput(f"This is not a Parquet file, or a damaged one: {error}") from None
 
 
 def manifest_of(metadata: Mapping[bytes, bytes]) -> Manifest:
     """Return the manifest in a Parquet file's metadata.
 
     Raises:
-        UnreadableInput: If there is none, so that the file is no run.
+        UnreadableInput: If there is none, so that the file is no run, or one that cannot be read.
     """
     if _MANIFEST_KEY not in metadata:
         raise UnreadableInput("This Parquet file holds no certd manifest, so it is not a certd run.")
-    return Manifest.model_validate_json(metadata[_MANIFEST_KEY])
+    try:
+        return Manifest.model_validate_json(metadata[_MANIFEST_KEY])
+    except ValidationError as error:
+        raise UnreadableInput(
+            f"The manifest of this run is damaged, or of a later version of certd: {error}"
+        ) from None
 
 
 def conclude_rows(manifest: Manifest, rows: Sequence[dict[str, Any]]) -> list[Certificate]:
-    """Draw the conclusions from stored counts, with no forward pass."""
+    """Draw the conclusions from stored counts, with no forward pass.
+
+    Raises:
+        UnreadableInput: If a row is not what a certification under the manifest leaves.
+    """
     guarantee = manifest.guarantee
     plan = manifest.certification.procedure
-    records = [record_from_row(row) for row in rows]
-    return [Certificate(record, plan.conclude(record, guarantee)) for record in records]
+    return [_concluded(row, manifest, plan, guarantee) for row in rows]
+
+
+def _concluded(row: dict[str, Any], manifest: Manifest, plan: Plan, guarantee: Guarantee) -> Certificate:
+    try:
+        require_shapes(row, manifest.num_classes)
+        record = record_from_row(row)
+        require_evidence(record, plan)
+        return Certificate(record, plan.conclude(record, guarantee))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableInput(
+            f"The row of image {row.get('image_id')} is damaged: {_reason(error)}. Take the run from where "
+            "it was made, or make it again."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    missing = error.args[0] if isinstance(error, KeyError) else None
+    if isinstance(missing, Phase):
+        return f"its {missing.name.lower()} draws are missing"
+    return str(error) if missing is None else f"the column {missing} is missing"
 
 
 def recorded(columns: Sequence[str]) -> list[str]:
@@ -129,7 +176,7 @@ def recorded(columns: Sequence[str]) -> list[str]:
 def record_from_row(row: dict[str, Any]) -> Record:
     """Return the record that a row's counts make up."""
     tallies = {}
-    for phase, column in _COUNTS.items():
+    for phase, column in COUNTS.items():
         counts = row.get(column)
         if counts is not None:
             more = _beside_the_votes(row) if phase is Phase.ESTIMATION else {}

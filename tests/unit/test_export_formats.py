@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import given
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from certd.cli import app
-from certd.errors import InvalidParameter
+from certd.errors import InvalidParameter, UnreadableInput
 from certd.local import certify
 from certd.models import BaseClassifier, load_model
 from certd.reports import Results, results_of
@@ -155,6 +156,19 @@ def test_imported_results_survive_their_file() -> None:
     for name in Results.__dataclass_fields__:
         ours, theirs = getattr(first, name), getattr(second, name)
         assert np.array_equal(ours, theirs) if isinstance(ours, np.ndarray) else ours == theirs, name
+
+
+def test_damaged_results_are_refused_in_words() -> None:
+    """A column or a fact that is missing is said to be, by the error of unreadable files."""
+    first = import_counts("idx,label,a,b\n4,0,90,10\n6,1,60,40\n", Conditions(0.5, 0.01, "laplace", "l1"))
+    stream = io.BytesIO()
+    write_results(stream, first)
+    table = pq.read_table(io.BytesIO(stream.getvalue()))
+    for damaged in (table.drop(["radii"]), table.replace_schema_metadata({b"certd.results": b"{}"})):
+        changed = io.BytesIO()
+        pq.write_table(damaged, changed)
+        with pytest.raises(UnreadableInput, match="results"):
+            read_stored(io.BytesIO(changed.getvalue()))
 
 
 def test_a_run_is_recognised_by_its_file(run: Run) -> None:
