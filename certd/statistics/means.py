@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROUNDING = 1e-9
+CUT = 2.0**-32
+"""What each score, and each square, may have lost before it was added up."""
 
 
 def hoeffding_lower(total: float, draws: int, alpha: float) -> float:
@@ -56,13 +58,18 @@ def empirical_bernstein_lower(total: float, squares: float, draws: int, alpha: f
     ``total / n - sqrt(2 V ln(2/alpha) / n) - 7 ln(2/alpha) / (3 (n - 1))``, V the unbiased sample variance.
 
     Args:
-        total: Sum of independent scores in [0, 1], accurate to one part in 1e9.
-        squares: Sum of their squares, accurate to one part in 1e9.
+        total: Sum of independent scores in [0, 1], accurate to one part in 1e9 after each was cut down by
+            less than 2**-32.
+        squares: Sum of their squares, likewise.
         draws: Number of scores n, at least 2, fixed before the first.
         alpha: Failure probability, in (0, 1).
 
     Returns:
         The bound, in [0, 1); never rounded up: the variance is raised by the error its two sums may carry.
+        Let T and R be the sums of the scores and of their squares, and S <= T and Q >= R - n 2**-32 what is
+        left of them after each was cut. Then ``R - T**2 / n <= Q - S**2 / n + n 2**-32``: so much scatter may
+        be missing, and scores that hardly vary may seem to vary by less than nothing. Twice the cut covers
+        its products with the sums' own error.
 
     Raises:
         InvalidParameter: If an argument lies outside its domain, or the two sums contradict each other.
@@ -71,7 +78,7 @@ def empirical_bernstein_lower(total: float, squares: float, draws: int, alpha: f
         Maurer and Pontil (2009), arXiv:0907.3740, theorem 4.
     """
     _check(total, draws, alpha, least=2)
-    slack = 4 * ROUNDING * squares
+    slack = 4 * ROUNDING * squares + 2 * CUT * draws
     scatter = squares - total * total / draws
     if squares > total * (1 + ROUNDING) + ROUNDING or scatter < -slack:
         raise InvalidParameter("No scores in [0, 1] have this sum and this sum of squares.")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from scipy.stats import binom
 
 from certd.errors import InvalidParameter
+from certd.smoothing.votes import SCALE
 from certd.statistics.clopper_pearson import clopper_pearson_lower
 from certd.statistics.means import (
+    CUT,
     empirical_bernstein_lower,
     hoeffding_lower,
     thin,
@@ -53,6 +56,23 @@ def test_empirical_bernstein_errs_with_probability_at_most_alpha(
         ]
     )
     assert worst_two_point_error(bounds, low, high) <= alpha
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-12, 2e-10, 1e-7, 1e-3])
+@pytest.mark.parametrize("level", [1e-9, 0.1, 0.5, 0.99])
+def test_cut_sums_prove_no_more_than_the_scores_themselves(level: float, spread: float) -> None:
+    """Scores that hardly vary are bounded from cut sums, and not above what whole ones give."""
+    draws, alpha = 500, 0.001
+    scores = [Fraction(level + spread * (i % 7)) for i in range(draws)]
+    squares = [score * score for score in scores]
+    kept = [float(sum(int(each * SCALE) for each in of)) / SCALE for of in (scores, squares)]
+    variance = float((sum(squares) - sum(scores) ** 2 / draws) / (draws - 1))
+    log = math.log(2 / alpha)
+    width = math.sqrt(2 * variance * log / draws) + 7 * log / (3 * (draws - 1))
+    exact = float(sum(scores) / draws) - width
+    found = empirical_bernstein_lower(kept[0], kept[1], draws, alpha)
+    assert max(0.0, exact - 2e-5) <= found <= max(0.0, exact)
+    assert SCALE * CUT == 1
 
 
 def test_hoeffding_at_a_known_value() -> None:
