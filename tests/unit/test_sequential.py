@@ -7,12 +7,14 @@ import time
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
+from math import comb
 from typing import get_args
 
 import numpy as np
 import pytest
+from mpmath import MPContext
 from scipy.integrate import quad
-from scipy.special import ndtr
+from scipy.special import betaincc, ndtr
 from scipy.stats import binom
 
 from certd.errors import InvalidParameter
@@ -28,6 +30,8 @@ from certd.statistics.sequential import (
 )
 from certd.statistics.spending import Spending, futility_risks, spent_alpha
 
+mp = MPContext()
+mp.dps = 50
 ALPHA = 0.001
 SPENDINGS: tuple[Spending, ...] = get_args(Spending)
 STAGES = stage_schedule(100_000)
@@ -306,6 +310,38 @@ def test_capital_is_the_averaged_likelihood_ratio(successes: int, trials: int, n
     average = quad(ratio, null, 1, epsabs=0, epsrel=1e-12)[0] / (1 - null)
     capital = math.exp(log_capital(successes, trials, null))
     assert average * (1 - 1e-8) < capital < average * (1 + 1e-10)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials"), [(0, 1), (5, 9), (60, 61), (99, 100), (150, 300), (290, 300)]
+)
+def test_capital_is_below_the_exact_one(successes: int, trials: int) -> None:
+    """In rational arithmetic the tail of Beta is a binomial one; rounding takes a billionth, only down."""
+    for null in (0.1, 0.5, 0.75, 0.96875):
+        p = Fraction(null)
+        tail = sum(comb(trials + 1, i) * p**i * (1 - p) ** (trials + 1 - i) for i in range(successes + 1))
+        average = tail / ((trials + 1) * comb(trials, successes))
+        capital = Fraction(average / (p**successes * (1 - p) ** (trials - successes + 1)))
+        exact = mp.log(mp.mpf(capital.numerator) / capital.denominator)
+        assert exact - 1e-8 < log_capital(successes, trials, null) <= exact
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials"),
+    [
+        (820_639_272, 820_640_879), (508_837_408, 514_658_125), (740_958_936, 741_234_243),
+        (664_093_290, 664_095_471), (579_029_554, 579_030_182), (999_999_999, 10**9), (6 * 10**8, 10**9),
+        (99_990, 100_000), (600, 1000),
+    ],
+)  # fmt: skip
+def test_capital_of_many_draws_is_below_the_exact_one(successes: int, trials: int) -> None:
+    """The beta function of large numbers is a small difference of large ones; its error is allowed for."""
+    null = anytime_lower([(successes, trials)], ALPHA)
+    a, b = successes + 1, trials - successes + 1
+    beta = mp.loggamma(a) + mp.loggamma(b) - mp.loggamma(a + b)
+    share = mp.log(float(betaincc(a, b, null)))
+    exact = beta + share - successes * mp.log(null) - b * mp.log(1 - mp.mpf(null))
+    assert exact - 1e-4 < log_capital(successes, trials, null) <= exact
 
 
 def test_capital_is_a_fair_game_at_the_null() -> None:
