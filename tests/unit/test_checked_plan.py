@@ -12,7 +12,7 @@ import torch
 
 import certd
 from certd.datasets import open_dataset
-from certd.errors import InvalidParameter, NonFiniteLogits
+from certd.errors import CannotCertify, InvalidParameter, NonFiniteLogits
 from certd.models import BaseClassifier, load_model
 from certd.models.runtime.comparison import Comparison
 from certd.noise import Gaussian
@@ -20,7 +20,7 @@ from certd.smoothing import Draws, Phase, Record, Run, parse_request, read_run, 
 from certd.smoothing.certifier import Certifier
 from certd.smoothing.checkpoint import decode_records, encode_records
 from certd.smoothing.guarantee import Guarantee
-from certd.smoothing.plans import FixedPlan, RadiiPlan
+from certd.smoothing.plans import AnyPlan, FixedPlan, PrecisionPlan, RadiiPlan
 from certd.smoothing.plans.checked import CheckedPlan
 from certd.smoothing.verification import verify
 from certd.statistics import clopper_pearson_upper
@@ -109,6 +109,35 @@ def test_contradictory_options_are_refused(options: dict[str, object]) -> None:
     request = parse_request({"model": "m", "sigma": 0.25, **options})
     with pytest.raises(InvalidParameter, match=r"dtype|check_draws"):
         _ = request.resolve("m@0", labelled=False).procedure
+
+
+@pytest.mark.parametrize(
+    "plan", [FixedPlan(n=1000), RadiiPlan(n=1000), PrecisionPlan(n=1000), FixedPlan(n=20)]
+)
+@pytest.mark.parametrize("check_draws", [1, 10, 13])
+def test_too_few_check_draws_are_not_blamed_on_the_votes(plan: AnyPlan, check_draws: int) -> None:
+    """The refusal names the check, and the least that would do if votes are looked at once."""
+    with pytest.raises(CannotCertify, match="check_draws") as refusal:
+        CheckedPlan(plan, check_draws).check(EXACT, 2)
+    assert refusal.value.pointer == "/check_draws"
+    least = refusal.value.details["least_check_draws"]
+    if plan.kind != "radii":
+        CheckedPlan(plan, least).check(EXACT, 2)
+    with pytest.raises(CannotCertify, match="check_draws"):
+        CheckedPlan(plan, least - 1).check(EXACT, 2)
+
+
+def test_too_few_votes_are_not_blamed_on_the_check() -> None:
+    """Where no check would do, the draws that are missing are those of the votes."""
+    with pytest.raises(CannotCertify) as refusal:
+        CheckedPlan(FixedPlan(n=5), 10).check(EXACT, 2)
+    assert refusal.value.pointer == "/n"
+
+
+def test_radii_beyond_reach_are_named_and_not_the_check() -> None:
+    """A listed radius that the check puts out of reach is refused as such."""
+    with pytest.raises(CannotCertify, match=r"radius of 0\.7"):
+        CheckedPlan(RadiiPlan(n=10_000, radii=(0.0, 0.7)), 200).check(EXACT, 2)
 
 
 def test_the_comparison_votes_on_agreement() -> None:

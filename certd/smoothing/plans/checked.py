@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from math import nextafter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from certd.errors import InvalidParameter
-from certd.smoothing.draws import Draws, Phase
+from certd.errors import CannotCertify, InvalidParameter
+from certd.smoothing.draws import MAX_DRAWS_PER_PHASE, Draws, Phase
 from certd.statistics import clopper_pearson_upper
 
 if TYPE_CHECKING:
@@ -77,7 +78,14 @@ class CheckedPlan:
 
     def check(self, guarantee: Guarantee, num_classes: int) -> None:
         """Refuse settings that cannot certify even an image on whose copies the two never differ."""
-        self._inner.check(self._widened(0, guarantee), num_classes)
+        try:
+            self._inner.check(self._widened(0, guarantee), num_classes)
+        except CannotCertify as refusal:
+            if refusal.pointer != "/n" or self.max_radius(guarantee) > 0:
+                raise
+            # What votes of one's own would certify is lost to the check.
+            self._inner.check(guarantee, num_classes)
+            raise self._too_few_check_draws(guarantee) from None
 
     def max_radius(self, guarantee: Guarantee) -> float:
         """Return the radius of unanimous votes that were never contradicted."""
@@ -97,6 +105,28 @@ class CheckedPlan:
         """Return what votes and check prove about the execution that did not vote."""
         return self._inner.conclude(record, self._of(record, guarantee))
 
+    def _too_few_check_draws(self, guarantee: Guarantee) -> CannotCertify:
+        """Return the refusal of a check that takes more off a bound than unanimous votes have above 1/2.
+
+        The number it names is the least for the one-sided bound; looking early or a rival may ask for more.
+        """
+        inner = self._inner
+
+        def suffices(check_draws: int) -> bool:
+            widened = _widened(guarantee, 0, check_draws, self.plan.alpha)
+            return widened.bound(inner.n, inner.n, inner.alpha).radius > 0
+
+        enough = bisect_left(range(MAX_DRAWS_PER_PHASE), True, key=suffices, lo=1)
+        least = max(enough, self.check_draws + 1)
+        return CannotCertify(
+            f"check_draws = {self.check_draws} cannot certify any image: where the two executions never "
+            f"differ on them, they may differ on {self._widened(0, guarantee).slack:.4f} of all copies, and "
+            f"that is taken off a bound that is to stay above 1/2. Use check_draws of at least {least}.",
+            pointer="/check_draws",
+            least_check_draws=least,
+            largest_radius=0.0,
+        )
+
     @property
     def _inner(self) -> AnyPlan:
         return self.plan.model_copy(update={"alpha": self.plan.alpha * (1 - CHECK_SHARE)})
@@ -114,7 +144,11 @@ class CheckedPlan:
         computed for a few numbers instead of for each.
         """
         rounded = min(1 << (differed - 1).bit_length(), self.check_draws) if differed else 0
-        # The last digits keep both shares of alpha together below it.
-        share = self.plan.alpha * CHECK_SHARE * (1 - 1e-9)
-        disagreement = float(clopper_pearson_upper(rounded, self.check_draws, share))
-        return replace(guarantee, slack=nextafter(guarantee.slack + disagreement, np.inf))
+        return _widened(guarantee, rounded, self.check_draws, self.plan.alpha)
+
+
+def _widened(guarantee: Guarantee, differed: int, check_draws: int, alpha: float) -> Guarantee:
+    # The last digits keep both shares of alpha together below it.
+    share = alpha * CHECK_SHARE * (1 - 1e-9)
+    disagreement = float(clopper_pearson_upper(differed, check_draws, share))
+    return replace(guarantee, slack=nextafter(guarantee.slack + disagreement, np.inf))
