@@ -62,15 +62,20 @@ class SweepFolder:
 
     def read(self, member: int | str, sigma: float) -> Run | None:
         """Return one member's run, or None if it is not there yet."""
-        try:
-            with self._run(member, sigma).open("rb") as stream:
-                return read_run(stream)
-        except FileNotFoundError:
-            return None
+        # Earlier versions named six digits of a noise level, which several may have in common.
+        for level in (repr(sigma), f"{sigma:g}"):
+            try:
+                with self._run(member, level).open("rb") as stream:
+                    run = read_run(stream)
+            except FileNotFoundError:
+                continue
+            if run.manifest.certification.noise.sigma == sigma:
+                return run
+        return None
 
     def write(self, member: int | str, sigma: float, run: Run) -> None:
         """Store one member's run."""
-        path = self._run(member, sigma)
+        path = self._run(member, repr(sigma))
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         with draft.open("wb") as stream:
             write_run(stream, run)
@@ -87,10 +92,9 @@ class SweepFolder:
         file = self.path / f"{member}.refused"
         return file.read_text().strip() if file.exists() else None
 
-    def _run(self, member: int | str, sigma: float) -> Path:
-        return self.path / f"{member:05d}-{sigma:g}.parquet" if isinstance(member, int) else (
-            self.path / f"{member}-{sigma:g}.parquet"
-        )  # fmt: skip
+    def _run(self, member: int | str, level: str) -> Path:
+        name = f"{member:05d}" if isinstance(member, int) else member
+        return self.path / f"{name}-{level}.parquet"
 
 
 def run_sweep(

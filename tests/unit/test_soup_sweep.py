@@ -119,6 +119,30 @@ def test_a_stopped_sweep_goes_on_to_the_same_end(tmp_path: Path) -> None:
         run_sweep(question.model_copy(update={"seed": 6}), stopped, _family(("a", "b")), images)
 
 
+def test_noise_levels_that_hardly_differ_have_runs_of_their_own(tmp_path: Path) -> None:
+    """A level's whole number is in the name of its run; none stands for, or overwrites, another's."""
+    images, sigmas = _images(0, 4), (0.25, 0.25000001)
+    question = _question(("a", "b"), ((2, 0),), images).model_copy(update={"sigmas": sigmas})
+    folder = SweepFolder(tmp_path)
+    run_sweep(question, folder, _family(("a", "b")), images)
+    found = [folder.read(0, sigma) for sigma in sigmas]
+    assert [run and run.manifest.certification.noise.sigma for run in found] == list(sigmas)
+
+
+def test_a_sweep_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    """Its names have six digits of a level, and are taken for no other level."""
+    images, sigma = _images(0, 4), 12 / 255
+    question = _question(("a", "b"), ((2, 0),), images).model_copy(update={"sigmas": (sigma, 1.0)})
+    folder = SweepFolder(tmp_path)
+    run_sweep(question, folder, _family(("a", "b")), images)
+    for level, earlier in ((repr(sigma), "0.0470588"), ("1.0", "1")):
+        (tmp_path / f"00000-{level}.parquet").rename(tmp_path / f"00000-{earlier}.parquet")
+    done: list[int] = []
+    run_sweep(question, folder, _family(("a", "b")), images, done.append)
+    assert done == [8]
+    assert folder.read(0, 0.0470588) is None
+
+
 def test_a_soup_that_is_no_network_is_noted_and_the_others_go_on(tmp_path: Path) -> None:
     """Averaged variances of 1 and 3 turn negative at weights 2 and -1; estimated ones never do."""
     folder, images = SweepFolder(tmp_path), _images(0, 40)
