@@ -35,9 +35,9 @@ def certify_chosen(
         InvalidParameter: If the seed is the sweep's, or images are.
     """
     sweep = folder.question()
-    seed = fresh_seed(sweep, asked.pop("seed", None))
+    request = parse_request({**asked, "model": classifier.name})
+    request = request.model_copy(update={"seed": fresh_seed(sweep, request.seed)})
     marks = choice_marks(sweep, _seen(folder), images, force=force)
-    request = parse_request({**asked, "model": classifier.name, "seed": seed})
     certification = request.resolve(classifier.reference, labelled=images.labels is not None)
     certifier = Certifier(classifier, settle(classifier, certification, len(images)))
     made = certifier.certify(images.images, images.image_ids, images.labels)

@@ -168,8 +168,9 @@ def test_the_final_certificate_takes_other_images_and_fresh_noise(tmp_path: Path
     # The first soup is refused, and has no run to know the images by.
     _swept(folder, ("a", "b"), ((6, -4), (2, 0)))
     asked: dict[str, Any] = {"plan": "fixed", "n": 60, "n0": 20, "sigma": 0.25}
-    with pytest.raises(InvalidParameter, match="seed"):
-        certify_chosen(folder, MODELS["a"], _images(40, 50), seed=5, **asked)
+    for seed in (5, "5"):
+        with pytest.raises(InvalidParameter, match="seed"):
+            certify_chosen(folder, MODELS["a"], _images(40, 50), seed=seed, **asked)
     renamed = Dataset(
         "other", _images(35, 45).images, _images(35, 45).labels, np.arange(900, 910, dtype=np.uint64)
     )
