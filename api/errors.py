@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from api.dashboard.refusals import refusal_page
 from api.request_log import HEADER, current_request_id
 from certd.errors import CertdError, InvalidRequest, Unavailable
+from certd.smoothing.options import problems
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -70,12 +71,9 @@ async def _certd_error(request: Request, error: CertdError) -> Response:
 
 
 async def _invalid_request(request: Request, error: RequestValidationError) -> Response:
-    errors = [
-        {"pointer": "/" + "/".join(str(part) for part in item["loc"][1:]), "detail": item["msg"]}
-        for item in error.errors()
-    ]
-    detail = "; ".join(f"{item['pointer']}: {item['detail']}" for item in errors[:3])
-    return _answer(request, 422, InvalidRequest.code, InvalidRequest.title, detail, errors=errors)
+    found = problems(error.errors(), skipped=1)
+    detail = "; ".join(f"{item['pointer']}: {item['detail']}" for item in found["errors"][:3])
+    return _answer(request, 422, InvalidRequest.code, InvalidRequest.title, detail, **found)
 
 
 async def _framework_error(request: Request, error: HTTPException) -> Response:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from api.problem import Problem
-from certd.jobs.request import JobRequest
+from certd.jobs.request import EstimateRequest, JobRequest
+from certd.jobs.sweep_request import FinalRequest, SweepRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,13 @@ SWEPT: dict[str, Any] = {
 }  # fmt: skip
 FINAL: dict[str, Any] = {"sigma": 0.25, "start": 180, "limit": 100, "n": 10_000}
 ESTIMATED: dict[str, Any] = {"model": "digits-cnn", "sigma": 0.25, "n": 100_000, "num_images": 500}
+# Bodies that the framework does not read; see api.body.
+OPTIONS = (
+    ("/v1/estimate", "EstimateRequest", ESTIMATED),
+    ("/v1/sweeps", "SweepRequest", SWEPT),
+    ("/v1/sweeps/estimate", "SweepRequest", SWEPT),
+    ("/v1/sweeps/{job_id}/certify", "FinalRequest", FINAL),
+)
 REFUSED: dict[str, Any] = {
     "type": "urn:certd:problem:invalid-parameter",
     "title": "Invalid parameter",
@@ -69,9 +77,10 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
     for name in HIDDEN:
         schemas.pop(name, None)
     schemas["Problem"] = Problem.model_json_schema(ref_template=REF + "{model}")
-    request = JobRequest.model_json_schema(ref_template=REF + "{model}")
-    schemas.update(request.pop("$defs", {}))
-    schemas["JobRequest"] = request
+    for kind in (JobRequest, EstimateRequest, SweepRequest, FinalRequest):
+        described = kind.model_json_schema(ref_template=REF + "{model}")
+        schemas.update(described.pop("$defs", {}))
+        schemas[kind.__name__] = described
     schema["components"]["responses"] = {"Refusal": _refusal()}
     schema["components"]["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "From `certd keys`, where keys are in use"}
@@ -102,7 +111,7 @@ def _refusal() -> dict[str, Any]:
 
 
 def _describe_submission(schema: dict[str, Any]) -> None:
-    submit, estimate = schema["paths"]["/v1/jobs"]["post"], schema["paths"]["/v1/estimate"]["post"]
+    submit = schema["paths"]["/v1/jobs"]["post"]
     job = {"$ref": REF + "JobRequest"}
     parts = {
         "type": "object",
@@ -139,8 +148,7 @@ def _describe_submission(schema: dict[str, Any]) -> None:
             },
         },
     }
-    estimate["requestBody"]["content"]["application/json"]["example"] = ESTIMATED
-    _describe_sweeps(schema)
+    _describe_options(schema)
     submit.setdefault("parameters", []).extend(
         (
             _key_header(),
@@ -156,11 +164,13 @@ def _describe_submission(schema: dict[str, Any]) -> None:
     )
 
 
-def _describe_sweeps(schema: dict[str, Any]) -> None:
-    for path, example in (("/v1/sweeps", SWEPT), ("/v1/sweeps/{job_id}/certify", FINAL)):
+def _describe_options(schema: dict[str, Any]) -> None:
+    for path, kind, example in OPTIONS:
         operation = schema["paths"][path]["post"]
-        operation["requestBody"]["content"]["application/json"]["example"] = example
-        operation.setdefault("parameters", []).append(_key_header())
+        content = {"schema": {"$ref": REF + kind}, "example": example}
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+        if not path.endswith("estimate"):
+            operation.setdefault("parameters", []).append(_key_header())
 
 
 def _key_header() -> dict[str, Any]:

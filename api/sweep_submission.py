@@ -22,7 +22,8 @@ from certd.models.ingredients import require_ingredients
 from certd.models.soup_grid import weight_grid
 from certd.reports.soup_report import Threat
 from certd.smoothing.guarantee import Guarantee
-from certd.smoothing.request import SEED_BITS, invalid_parameter
+from certd.smoothing.options import invalid_parameter
+from certd.smoothing.request import SEED_BITS
 from certd.smoothing.soup_choice import require_no_calibration
 from certd.smoothing.soup_question import MOST_SOUPS, SoupSweep
 

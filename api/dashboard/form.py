@@ -11,18 +11,20 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
-from api.body import MULTIPART, file_of, read_form
+from api.body import MULTIPART, file_of, media_type, read_form
 from api.dashboard.rendering import LOCAL
 from api.services import Provided, Services
 from api.uploads import UploadedFile
 from certd.errors import Forbidden, InvalidParameter, TooLarge
-from certd.smoothing.request import invalid_parameter
+from certd.smoothing.options import invalid_parameter
 
 Entry = TypeVar("Entry")
 Model = TypeVar("Model", bound=BaseModel)
 
 MOST_BYTES = 16 * 1024
 MOST_FIELDS = 40
+MOST_FIELD_BYTES = 2**20
+LONGEST_ECHO = 200
 TOKEN = "form_token"  # noqa: S105 - the name of the field
 
 
@@ -64,7 +66,8 @@ def listed(fields: dict[str, str], name: str, kind: Callable[[str], Entry]) -> l
         return [kind(word) for word in words]
     except ValueError:
         raise InvalidParameter(
-            f"{name} takes numbers with commas between them; got {fields[name]!r}.", pointer=f"/{name}"
+            f"{name} takes numbers with commas between them; got {fields[name][:LONGEST_ECHO]!r}.",
+            pointer=f"/{name}",
         ) from None
 
 
@@ -94,13 +97,12 @@ def require_own_origin(request: Request) -> None:
 async def _own_form(request: Request, services: Provided) -> AsyncIterator[Form]:
     """Read a form and make sure that its page was made for this session."""
     require_own_origin(request)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != MULTIPART:
+    if media_type(request) != MULTIPART:
         form = Form(await read_fields(request), [])
         _require_token(request, services, form.fields.pop(TOKEN, ""))
         yield form
         return
-    parts = await read_form(request, services.settings.max_images, MOST_FIELDS)
+    parts = await read_form(request, services.settings.max_images, MOST_FIELDS, MOST_FIELD_BYTES)
     try:
         texts = {name: value for name, value in parts.items() if isinstance(value, str) and value}
         _require_token(request, services, texts.pop(TOKEN, ""))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
+from api.body import options_of
 from api.schemas import EstimateView
 from api.services import Provided
 from certd.jobs.request import EstimateRequest
@@ -15,9 +17,11 @@ from certd.smoothing.guarantee import Guarantee
 
 router = APIRouter(prefix="/v1/estimate", tags=["jobs"])
 
+Asked = Annotated[EstimateRequest, Depends(options_of(EstimateRequest))]
+
 
 @router.post("")
-def estimate_job(request: EstimateRequest, services: Provided) -> EstimateView:
+def estimate_job(request: Asked, services: Provided) -> EstimateView:
     """Say what a job would cost and reach; settings that cannot certify are refused as on submission."""
     model = find_model(request.model, registry=services.settings.models)
     certification = request.resolve(model.reference, labelled=request.labelled, mixing=mixing_of(model))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from api.auth import Authenticated
-from api.body import idempotency_key
+from api.body import idempotency_key, options_of
 from api.final_submission import FinalSubmission
 from api.once import Stored
 from api.preferences import response_headers
@@ -28,11 +28,13 @@ Threats = Annotated[
     list[str] | None,
     Query(alias="threat", max_length=16, description="Rank by these instead: norm:radius@sigma"),
 ]
+AskedSweep = Annotated[SweepRequest, Depends(options_of(SweepRequest))]
+AskedFinal = Annotated[FinalRequest, Depends(options_of(FinalRequest))]
 
 
 @router.post("", status_code=202)
 def submit_sweep(
-    asked: SweepRequest, request: Request, response: Response, services: Provided, caller: Authenticated
+    asked: AskedSweep, request: Request, response: Response, services: Provided, caller: Authenticated
 ) -> JobView:
     """Certify every soup of a grid on the same images with the same noise, as one job.
 
@@ -44,7 +46,7 @@ def submit_sweep(
 
 
 @router.post("/estimate")
-def estimate_sweep(asked: SweepRequest, services: Provided, caller: Authenticated) -> SweepEstimateView:
+def estimate_sweep(asked: AskedSweep, services: Provided, caller: Authenticated) -> SweepEstimateView:
     """Say what a sweep would cost and reach; what cannot be done is refused as on submission."""
     return SweepSubmission(asked, services, caller).estimate()
 
@@ -72,7 +74,7 @@ def sweep_report_page(job_id: str, services: Provided, threat: Threats = None) -
 @router.post("/{job_id}/certify", status_code=202)
 def certify_chosen(  # noqa: PLR0913, PLR0917 - the parts of a request
     job_id: str,
-    asked: FinalRequest,
+    asked: AskedFinal,
     request: Request,
     response: Response,
     services: Provided,

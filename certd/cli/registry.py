@@ -221,7 +221,7 @@ def inspect(
 
 def _arithmetic(dtype: str, *, compiled: bool) -> ExecutionArithmetic:
     from certd.models.runtime.arithmetic import ExecutionArithmetic
-    from certd.smoothing.request import invalid_parameter
+    from certd.smoothing.options import invalid_parameter
 
     try:
         return ExecutionArithmetic.model_validate({"dtype": dtype, "compiled": compiled})

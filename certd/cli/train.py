@@ -15,7 +15,7 @@ from certd.cli.images import ChosenImages
 from certd.cli.models import FileConventions, open_classifier
 from certd.cli.training_run import Normalisation, TrainingRun
 from certd.errors import Conflict, InvalidParameter
-from certd.smoothing.request import invalid_parameter
+from certd.smoothing.options import invalid_parameter
 
 if TYPE_CHECKING:
     from certd.training import TrainingSettings

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from certd.cli import options
 from certd.errors import Conflict, InvalidParameter
 from certd.settings import load_settings
-from certd.smoothing.request import invalid_parameter
+from certd.smoothing.options import invalid_parameter
 
 if TYPE_CHECKING:
     from certd.datasets import Dataset, LazyDataset

@@ -12,6 +12,11 @@ from certd.smoothing.request import CertificationRequest
 Tag = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 # Larger integers are rounded by clients that read numbers as floats.
 ImageId = Annotated[int, Field(ge=0, lt=1 << 53)]
+MOST_LISTED = 1_000_000
+# One bad entry refuses a list; an error for each of a million would be an answer of its own size.
+Listed = Field(max_length=MOST_LISTED, fail_fast=True)
+Numbers = Annotated[list[int], Listed]
+ImageIds = Annotated[list[ImageId], Listed]
 
 
 class JobRequest(CertificationRequest):
@@ -22,14 +27,14 @@ class JobRequest(CertificationRequest):
     start: int = Field(default=0, ge=0)
     stop: int | None = Field(default=None, ge=1)
     limit: int | None = Field(default=None, ge=1, description="Take at most so many images")
-    indices: list[int] | None = Field(default=None, description="Take these images instead")
+    indices: Numbers | None = Field(default=None, description="Take these images instead")
     sample: int | None = Field(default=None, ge=1, description="Keep so many of them, drawn at random")
     sample_seed: int = Field(default=0, ge=0, lt=1 << 53, description="Chooses the sample")
     upload: str | None = Field(
         default=None, pattern=UPLOAD_ID, description="A file that was sent to /v1/uploads, instead of files"
     )
-    labels: list[int] | None = Field(default=None, description="True classes of uploaded images, in order")
-    image_ids: list[ImageId] | None = Field(
+    labels: Numbers | None = Field(default=None, description="True classes of uploaded images, in order")
+    image_ids: ImageIds | None = Field(
         default=None, description="Ids of uploaded images, which key their noise; by default 0, 1, 2, ..."
     )
     layout: Literal["NCHW", "NHWC"] | None = Field(default=None, description="Axes of an uploaded array")

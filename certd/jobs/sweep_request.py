@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from certd.jobs.request import Tag
+from certd.jobs.request import Numbers, Tag
 from certd.jobs.sweep import MOST_TOP, TOP_K
 from certd.models.runtime.arithmetic import AskedDtype
 from certd.models.soup_specification import MOST_INGREDIENTS, MOST_UNITS
+from certd.smoothing.options import Options
 from certd.smoothing.request import BatchSize, Seed
 
 Sigma = Annotated[float, Field(ge=1e-6, le=100, allow_inf_nan=False)]
@@ -19,16 +20,14 @@ Step = Annotated[int, Field(ge=-MOST_UNITS, le=MOST_UNITS)]
 MOST_SIGMAS = 8
 
 
-class Images(BaseModel):
+class Images(Options):
     """Images of a registered data set; see the options of a job."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     skip: int = Field(default=1, ge=1, description="Take every skip-th image of the data set")
     start: int = Field(default=0, ge=0)
     stop: int | None = Field(default=None, ge=1)
     limit: int | None = Field(default=None, ge=1, description="Take at most so many images")
-    indices: list[int] | None = Field(default=None, description="Take these images instead")
+    indices: Numbers | None = Field(default=None, description="Take these images instead")
     sample: int | None = Field(default=None, ge=1, description="Keep so many of them, drawn at random")
     sample_seed: int = Field(default=0, ge=0, lt=1 << 53, description="Chooses the sample")
 
@@ -37,10 +36,8 @@ class Images(BaseModel):
         return {name: getattr(self, name) for name in Images.model_fields}
 
 
-class CalibrationRequest(BaseModel):
+class CalibrationRequest(Options):
     """Where batch-norm statistics of soups come from, if they are not averaged."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: Name
     start: int = Field(default=0, ge=0)
@@ -51,10 +48,8 @@ class CalibrationRequest(BaseModel):
     batch_size: int = Field(default=250, ge=1, le=100_000, description="Images of one pass")
 
 
-class Budget(BaseModel):
+class Budget(Options):
     """How much is drawn, and in which arithmetic; the plan is fixed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     n0: int | None = Field(default=None, description="Selection draws")
     alpha: float | None = Field(default=None, description="Failure probability of one certificate")
@@ -74,8 +69,6 @@ class Budget(BaseModel):
 
 class SweepRequest(Images, Budget):
     """Certify every soup of a grid on the same images with the same noise, as one job."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ingredients: list[Name] = Field(
         min_length=1, max_length=MOST_INGREDIENTS, description="Registered models of one architecture"
@@ -108,8 +101,6 @@ class SweepRequest(Images, Budget):
 
 class FinalRequest(Images, Budget):
     """Certify the soup that a sweep chose, on other images and with fresh noise, as an ordinary job."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     sigma: Sigma
     weights: list[Step] | None = Field(

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from certd.errors import InvalidParameter
 from certd.smoothing.certificate import Certificate
-from certd.smoothing.request import Certification, invalid_parameter
+from certd.smoothing.options import invalid_parameter
+from certd.smoothing.request import Certification
 from certd.smoothing.run import Run
 from certd.smoothing.standard import StandardOutput
 

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from certd.errors import InvalidParameter
 from certd.models.mixing import Mixing
 from certd.smoothing.certificate import Certificate
-from certd.smoothing.request import Certification, invalid_parameter
+from certd.smoothing.options import invalid_parameter
+from certd.smoothing.request import Certification
 from certd.smoothing.run import Run
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from certd.models.mixing import Mixing
 from certd.models.runtime.arithmetic import AskedDtype, ExecutionArithmetic
 from certd.noise import Norm
 from certd.noise.specification import Family, NoiseArithmetic, NoiseSpecification
+from certd.smoothing.options import Options, invalid_parameter
 from certd.smoothing.plans import (
     AnyPlan,
     ExhaustivePlan,
@@ -25,10 +26,12 @@ from certd.smoothing.plans import (
 from certd.smoothing.plans.checked import DEFAULT_CHECK_DRAWS, CheckedPlan
 from certd.smoothing.plans.fields import DrawCount
 from certd.smoothing.plans.mixture import MixturePlan
+from certd.smoothing.plans.radii import MAX_RADII
 from certd.statistics.mixture_bounds import BoundKind
 
 Seed = Annotated[int, Field(ge=0, lt=1 << 64)]
 BatchSize = Annotated[int, Field(ge=1, le=1 << 20)]
+Radii = Annotated[tuple[float, ...], Field(max_length=MAX_RADII, fail_fast=True)]
 PlanKind = Literal["fixed", "radii", "precision", "open", "exhaustive", "predict"]
 
 DEFAULT_BATCH_SIZE = 256
@@ -126,13 +129,11 @@ class Certification(BaseModel):
         return self.plan if self.check_draws is None else CheckedPlan(self.plan, self.check_draws)
 
 
-class CertificationRequest(BaseModel):
+class CertificationRequest(Options):
     """The options of one certification, under the names that REST, command line and Python share.
 
     An option that is absent takes its plan's default; one that its plan does not have is refused.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(min_length=1, max_length=256, examples=["digits-cnn"])
     sigma: float = Field(ge=1e-6, le=100, allow_inf_nan=False, description="Noise level, pixels in [0, 1]")
@@ -145,9 +146,7 @@ class CertificationRequest(BaseModel):
     n0: int | None = Field(default=None, description="Selection draws")
     n: int | None = Field(default=None, description="Estimation draws, or the most of them")
     alpha: float | None = Field(default=None, description="Failure probability of one certificate")
-    radii: tuple[float, ...] | None = Field(
-        default=None, description="radii: the list to decide, input units"
-    )
+    radii: Radii | None = Field(default=None, description="radii: the list to decide, input units")
     pilot: int | None = Field(default=None, description="precision: draws that choose class and budget")
     tolerance: float | None = Field(default=None, description="precision: radius that may be lost, in sigmas")
     radius: float | None = Field(default=None, description="open: stop once this is certified")
@@ -276,17 +275,6 @@ def parse_request(options: dict[str, Any]) -> CertificationRequest:
         InvalidParameter: Naming the first offending option; all of them are in ``details["errors"]``.
     """
     return _validated(CertificationRequest, options)
-
-
-def invalid_parameter(error: ValidationError) -> InvalidParameter:
-    """Translate a validation error into one that points at the offending options."""
-    problems = [
-        {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
-        for item in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    first = problems[0]
-    name = first["pointer"].strip("/") or "the request"
-    return InvalidParameter(f"{name}: {first['detail']}.", pointer=first["pointer"], errors=problems)
 
 
 def _validated(kind: type[ModelT], values: dict[str, Any]) -> ModelT:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import api.body
 from api.app import create_app
+from api.body import MAX_REQUEST_PART_BYTES
 from api.services import Services
 from certd.settings import Settings
 
@@ -32,6 +36,17 @@ def app(tmp_path: Path) -> FastAPI:
     return create_app(Services.connect(settings, f"unix://{tmp_path}/nobody.sock"))
 
 
+class Whole:
+    """A body that comes in one piece."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """Return it all."""
+        return {"type": "http.request", "body": self._content, "more_body": False}
+
+
 class Endless:
     """A body that never ends, sent in chunks without a length."""
 
@@ -47,7 +62,9 @@ class Endless:
         return {"type": "http.request", "body": chunk, "more_body": True}
 
 
-def _post(app: FastAPI, path: str, kind: bytes, body: Endless, *more: tuple[bytes, bytes]) -> tuple[int, Any]:
+def _post(
+    app: FastAPI, path: str, kind: bytes, body: Endless | Whole, *more: tuple[bytes, bytes]
+) -> tuple[int, Any]:
     """Post without a Content-Length, and return the status and the problem."""
     sent: list[MutableMapping[str, Any]] = []
 
@@ -97,3 +114,75 @@ def test_a_body_that_says_it_is_too_long_is_not_read(app: FastAPI) -> None:
     status, _ = _post(app, "/v1/jobs", b"application/json", body, (b"content-length", length))
     assert status == 413
     assert body.sent_bytes == 0
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "/v1/jobs": {"model": "digits-cnn", "sigma": 0.25},
+    "/v1/estimate": {"model": "digits-cnn", "sigma": 0.25},
+    "/v1/sweeps": {"ingredients": ["digits-cnn"], "dataset": "digits", "sigmas": [0.25]},
+    "/v1/sweeps/job_x/certify": {"sigma": 0.25},
+}
+MANY = 20_000
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        ("/v1/jobs", {"labels": [""] * MANY}),
+        ("/v1/jobs", {"indices": [""] * MANY}),
+        ("/v1/jobs", {"image_ids": [-1] * MANY}),
+        ("/v1/jobs", {f"option-{i}": 1 for i in range(MANY)}),
+        ("/v1/jobs", {"x" * 500_000: 1}),
+        ("/v1/estimate", {"radii": [""] * MANY}),
+        ("/v1/estimate", {"radii": [0.5] * MANY}),
+        ("/v1/estimate", {f"option-{i}": 1 for i in range(MANY)}),
+        ("/v1/sweeps", {"indices": [""] * MANY}),
+        ("/v1/sweeps", {"calibrate": {f"option-{i}": 1 for i in range(MANY)}}),
+        ("/v1/sweeps/job_x/certify", {"indices": [""] * MANY}),
+    ],
+)
+def test_the_refusal_of_a_great_many_mistakes_is_short(
+    app: FastAPI, path: str, change: dict[str, Any]
+) -> None:
+    """One bad entry refuses a list, and of many unknown names the first few are named."""
+    body = Whole(json.dumps({**OPTIONS[path], **change}).encode())
+    status, problem = _post(app, path, b"application/json", body)
+    assert status == 422
+    assert len(problem["errors"]) <= 20
+    assert problem["pointer"].startswith("/")
+    assert len(json.dumps(problem)) < 5_000
+
+
+@pytest.mark.parametrize("path", OPTIONS)
+def test_what_is_left_out_of_a_refusal_is_said(app: FastAPI, path: str) -> None:
+    """Twenty unknown options are all named; of twenty-one it is said that there are more."""
+    for count, more in ((20, False), (21, True)):
+        unknown = {f"option-{i}": 1 for i in range(count)}
+        body = Whole(json.dumps({**OPTIONS[path], **unknown}).encode())
+        _, problem = _post(app, path, b"application/json", body)
+        assert [each["pointer"] for each in problem["errors"]] == [f"/option-{i}" for i in range(20)]
+        assert problem.get("more_errors", False) is more
+
+
+@pytest.mark.parametrize("path", OPTIONS)
+def test_options_are_no_longer_than_options_can_be(tmp_path: Path, path: str) -> None:
+    """Files may be long; JSON is cut off at its own limit, before anything is made of it."""
+    app = create_app(Services.connect(Settings(data_dir=tmp_path), f"unix://{tmp_path}/nobody.sock"))
+    status, problem = _post(app, path, b"application/json", Whole(b" " * (MAX_REQUEST_PART_BYTES + 1)))
+    assert status == 413
+    assert problem["max_body_bytes"] == MAX_REQUEST_PART_BYTES
+
+
+@pytest.mark.parametrize("path", OPTIONS)
+def test_options_are_read_aside(app: FastAPI, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long JSON holds up whoever sent it, and not the event loop."""
+    threads: list[int] = []
+
+    def loads(text: bytes | bytearray) -> Any:
+        threads.append(threading.get_ident())
+        return json.loads(text)
+
+    monkeypatch.setattr(api.body, "json", SimpleNamespace(loads=loads))
+    _post(app, path, b"application/json", Whole(b"[]"))
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()

@@ -9,6 +9,7 @@ import json
 import struct
 import tempfile
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,14 @@ from PIL import Image
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from api.body import parse_job_request, read_submission
+from api.body import parsed, read_submission
 from api.request_log import request_id_of
 from api.services import Services
 from certd.access import Caller, parse_token
 from certd.access.key_file import read_keys
 from certd.datasets import dataset_names
 from certd.datasets.decoding import DecodingLimits, decode_image, read_npy, read_npz
+from certd.jobs.request import JobRequest
 from certd.models import model_names
 from certd.settings import Settings
 from tests.property.hostile import bombard
@@ -166,7 +168,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], object], list[bytes], int]] = {
         [_picture("WEBP", m) for m in ("RGB", "RGBA")],
         5_000,
     ),
-    "request": (parse_job_request, REQUESTS, 14_000),
+    "request": (partial(parsed, JobRequest), REQUESTS, 14_000),
     "multipart": (_form, FORMS, 4_000),
     "key": (lambda data: parse_token(data.decode("latin-1")), TOKENS, 14_000),
     "request id": (lambda data: request_id_of(data.decode("latin-1")), IDS, 5_000),
