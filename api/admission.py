@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from api.request_log import current_request_id
 from certd.errors import TooLarge
-from certd.jobs.job import Job, JobInputs, new_job_id, utc_now
+from certd.jobs.job import Job, JobInputs, utc_now
 from certd.jobs.shards import cut, cut_runs
 from certd.models import find_model
 from certd.smoothing.guarantee import Guarantee
@@ -97,11 +97,17 @@ def admit(  # noqa: PLR0913, PLR0917 - the parts of a job
     return job
 
 
-def rerun(services: Services, caller: Caller, job_id: str) -> Job:
+def rerun(services: Services, caller: Caller, job_id: str, again_id: str) -> Job:
     """Ask a job's question again with fresh noise, and mark the new job as what it is.
 
     Each of the two runs holds by itself. Whichever of them one prefers after looking at both holds at twice
     alpha only, so a re-run never goes unmarked.
+
+    Args:
+        services: Where the job lies.
+        caller: Who asks, and is charged.
+        job_id: The job.
+        again_id: The id of the new one.
 
     Raises:
         NotFound: If the model of that digest is no longer registered.
@@ -117,7 +123,7 @@ def rerun(services: Services, caller: Caller, job_id: str) -> Job:
     return admit(
         services,
         caller,
-        new_job_id(),
+        again_id,
         certification,
         services.storage.read_inputs(job_id),
         job.inputs.dataset,

@@ -155,6 +155,7 @@ def _describe_submission(schema: dict[str, Any]) -> None:
             _header("Prefer", "`wait=20`: answer when the job has ended, or after 20 seconds", _text(64)),
         )
     )
+    schema["paths"]["/v1/jobs/{job_id}/rerun"]["post"]["parameters"].append(_key_header())
     read = schema["paths"]["/v1/jobs/{job_id}"]["get"]
     read.setdefault("parameters", []).extend(
         (

@@ -15,6 +15,7 @@ from certd.exchange import (
     LONG_POLL_SECONDS,
     TERMINAL,
     accepted,
+    fresh_key,
     headers_of,
     may_pass,
     packed,
@@ -150,7 +151,7 @@ class AsyncClient:
 
     async def rerun(self, job_id: str) -> dict[str, Any]:
         """Ask a job's question again with fresh noise; the new job is tagged with the old one's id."""
-        return await self._json("POST", f"/v1/jobs/{job_id}/rerun")
+        return await self._json("POST", f"/v1/jobs/{job_id}/rerun", headers=fresh_key())
 
     async def delete(self, job_id: str) -> None:
         """Delete an ended job with all that it holds.

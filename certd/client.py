@@ -17,6 +17,7 @@ from certd.exchange import (
     POLL_GROWTH,
     TERMINAL,
     accepted,
+    fresh_key,
     headers_of,
     may_pass,
     packed,
@@ -219,7 +220,7 @@ class Client:
 
     def rerun(self, job_id: str) -> dict[str, Any]:
         """Ask a job's question again with fresh noise; the new job is tagged with the old one's id."""
-        return self._json("POST", f"/v1/jobs/{job_id}/rerun")
+        return self._json("POST", f"/v1/jobs/{job_id}/rerun", headers=fresh_key())
 
     def delete(self, job_id: str) -> None:
         """Delete an ended job with all that it holds.

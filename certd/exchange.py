@@ -43,12 +43,17 @@ def submission(request: dict[str, Any], files: Sequence[Upload] = ()) -> dict[st
 
     Sent again after a lost answer, it finds the job that it has made.
     """
-    headers = {"Idempotency-Key": str(uuid4())}
+    headers = fresh_key()
     if not files:
         return {"json": request, "headers": headers}
     named = [(f.name, f.read_bytes()) if isinstance(f, Path) else f for f in files]
     parts = [("images", (name, content, "application/octet-stream")) for name, content in named]
     return {"data": {"request": json.dumps(request)}, "files": parts, "headers": headers}
+
+
+def fresh_key() -> dict[str, str]:
+    """Return the header under which one request, however often it is sent, makes one job."""
+    return {"Idempotency-Key": str(uuid4())}
 
 
 def run_query(number: int | None) -> dict[str, str | int]:

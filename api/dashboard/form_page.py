@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-from api.dashboard.rendering import respond
+from api.dashboard.rendering import fresh_key, respond
 from certd.datasets import describe_datasets
 from certd.models import model_names
 
@@ -48,8 +47,7 @@ def form_page(  # noqa: PLR0913 - what a form shows
         estimate=estimate,
         refusal=refusal,
         pointed=(refusal.pointer or "").strip("/").partition("/")[0] if refusal else "",
-        # Sent twice by an impatient hand, a form makes one job.
-        once=fields.get("once") or f"form-{uuid4()}",
+        once=fields.get("once") or fresh_key(),
         json_twin="/v1/limits",
         **values,
     )

@@ -7,10 +7,10 @@ import hashlib
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
-from api.admission import rerun
 from api.auth import Authenticated
 from api.dashboard.form import OwnForm, validated
 from api.final_submission import FinalSubmission
+from api.rerun import rerun_once
 from api.routes.jobs import cancel, remove
 from api.services import Provided
 from certd.jobs.sweep_request import FinalRequest
@@ -26,14 +26,10 @@ def cancel_job(job_id: str, services: Provided, form: OwnForm) -> Response:  # n
 
 
 @router.post("/rerun")
-def rerun_job(
-    job_id: str,
-    services: Provided,
-    caller: Authenticated,
-    form: OwnForm,  # noqa: ARG001 - read to be admitted
-) -> Response:
+def rerun_job(job_id: str, services: Provided, caller: Authenticated, form: OwnForm) -> Response:
     """Ask a job's question again, with fresh noise."""
-    return RedirectResponse(f"/jobs/{rerun(services, caller, job_id).id}", 303)
+    stored = rerun_once(services, caller, job_id, form.fields.get("once"))
+    return RedirectResponse(f"/jobs/{stored.job.id}", 303)
 
 
 @router.post("/certify")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -67,6 +68,11 @@ def respond(request: Request, template: str, status: int = 200, **values: Any) -
     return HTMLResponse(page, status, headers)
 
 
+def fresh_key() -> str:
+    """Return the key of one form: sent twice by an impatient hand, it makes one job."""
+    return f"form-{uuid4()}"
+
+
 def _form_token(request: Request) -> Callable[[], str]:
     """Return what makes the token of a form; a page without forms needs no queue."""
 
@@ -89,7 +95,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(FILTERS)
-    environment.globals.update(version=__version__, asset=_asset, svg=_inline, now=lambda: datetime.now(UTC))
+    environment.globals.update(
+        version=__version__, asset=_asset, svg=_inline, now=lambda: datetime.now(UTC), fresh_key=fresh_key
+    )
     return environment
 
 

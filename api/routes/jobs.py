@@ -11,10 +11,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.admission import rerun
 from api.auth import Authenticated, visible_job_ids
-from api.body import read_submission
+from api.body import idempotency_key, read_submission
 from api.preferences import matches, response_headers, wait_seconds
+from api.rerun import rerun_once
 from api.schemas import FinishedJob, JobPage, JobView
 from api.services import Provided, Services
 from api.views import job_view, page_of_jobs
@@ -112,13 +112,18 @@ def cancel_job(job_id: str, response: Response, services: Provided) -> JobView:
 
 
 @router.post("/{job_id}/rerun", status_code=202)
-def rerun_job(job_id: str, response: Response, services: Provided, caller: Authenticated) -> JobView:
+def rerun_job(
+    job_id: str, request: Request, response: Response, services: Provided, caller: Authenticated
+) -> JobView:
     """Ask the same question again with fresh noise, as a new job tagged with the id of this one.
 
+    With ``Idempotency-Key`` a request that is sent again finds its job.
     Each run holds at its own alpha; the better of two, chosen after looking at both, holds at the sum.
     """
-    view = job_view(services, rerun(services, caller, job_id))
-    response.headers.update({**response_headers(view), "Location": view.links["self"]})
+    stored = rerun_once(services, caller, job_id, idempotency_key(request))
+    view = job_view(services, stored.job)
+    replayed = {"Idempotency-Replayed": "true"} if stored.replayed else {}
+    response.headers.update({**replayed, **response_headers(view), "Location": view.links["self"]})
     return view
 
 

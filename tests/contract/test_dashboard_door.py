@@ -205,6 +205,19 @@ def test_no_page_shows_another_owners_job(office: Office) -> None:
     assert alice.get(f"/v1/jobs/{job_id}").json()["status"] == "queued"
 
 
+def test_a_second_look_is_taken_once_a_page(office: Office) -> None:
+    """The button pressed twice makes one job; on a page that was opened anew it makes another."""
+    alice = office.browser("alice")
+    job_id = office.submitted(alice)
+    alice.post(f"/jobs/{job_id}/cancel", data={"form_token": token_of(alice)})
+    made = []
+    for _ in range(2):
+        form = alice.get(f"/jobs/{job_id}").text.partition(f'action="/jobs/{job_id}/rerun"')[2]
+        fields = dict(re.findall(r'name="(\w+)" value="([^"]+)"', form.partition("</form>")[0]))
+        made += [alice.post(f"/jobs/{job_id}/rerun", data=fields).headers["location"] for _ in range(2)]
+    assert made[0] == made[1] != made[2] == made[3]
+
+
 def test_a_key_for_reading_submits_nothing(office: Office) -> None:
     """The scope of the key is the scope of its session."""
     reader = office.browser("alice", Scope.READ)

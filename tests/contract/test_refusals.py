@@ -87,6 +87,17 @@ def test_too_few_draws_are_refused_with_the_arithmetic(client: TestClient) -> No
     assert "0.464159" in problem["detail"]
 
 
+def test_a_second_look_that_is_sent_again_finds_its_job(client: TestClient, data_dir: Path) -> None:
+    """Under one key there is one more job, and for another job the key is used up."""
+    first, other = (client.post("/v1/jobs", json=GOOD).json()["id"] for _ in range(2))
+    key = {"Idempotency-Key": "again"}
+    made = [client.post(f"/v1/jobs/{first}/rerun", headers=key) for _ in range(3)]
+    assert len({answer.json()["id"] for answer in made}) == 1
+    assert [answer.headers.get("idempotency-replayed") for answer in made] == [None, "true", "true"]
+    assert len(list((data_dir / "jobs").iterdir())) == 3
+    _refused(client.post(f"/v1/jobs/{other}/rerun", headers=key), 422, "idempotency-key-reused")
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [

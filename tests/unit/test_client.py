@@ -106,6 +106,22 @@ def test_two_submissions_have_two_keys() -> None:
     assert len({headers["Idempotency-Key"] for _, _, headers in server.requests}) == 2
 
 
+def test_a_second_look_is_sent_again_under_one_key() -> None:
+    """It makes a job as a submission does, and its answer is lost as easily; by either client."""
+
+    async def ask(url: str) -> None:
+        async with AsyncClient(url) as client:
+            await client.rerun("job_0")
+
+    for clients in ("plain", "asynchronous"):
+        server = Server(None, BUSY, DONE)
+        with serving(server) as url, Client(url) as client:
+            client.rerun("job_0") if clients == "plain" else asyncio.run(ask(url))
+        assert len(server.requests) == 3
+        assert len({headers.get("Idempotency-Key", "none") for _, _, headers in server.requests}) == 1
+        assert "Idempotency-Key" in server.requests[0][2]
+
+
 def test_a_refusal_is_raised_as_what_it_is_and_never_sent_again() -> None:
     """The class is that of the service, with pointer and details."""
     refusal: Answer = (
