@@ -11,6 +11,7 @@ from certd.jobs.job import Job, JobInputs, utc_now
 from certd.jobs.shards import cut, cut_runs
 from certd.models import find_model
 from certd.smoothing.guarantee import Guarantee
+from certd.smoothing.plans import require_light
 from certd.smoothing.request import SEED_BITS
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def admit(  # noqa: PLR0913, PLR0917 - the parts of a job
     ]
     for guarantee in guarantees:
         plan.check(guarantee, model.num_classes)
+        require_light(certification.plan, guarantee)
     speed = services.draws_per_second(model.reference)
     run = cut(len(inputs), plan.max_draws, speed, services.settings.shard_seconds)
     job = Job(

@@ -14,6 +14,7 @@ from certd.jobs.request import EstimateRequest
 from certd.models import find_model, mixing_of
 from certd.smoothing.estimate import estimate
 from certd.smoothing.guarantee import Guarantee
+from certd.smoothing.plans import require_light
 
 router = APIRouter(prefix="/v1/estimate", tags=["jobs"])
 
@@ -28,4 +29,5 @@ def estimate_job(request: Asked, services: Provided) -> EstimateView:
     guarantee = Guarantee.of(certification.noise, certification.norm, model.input_shape)
     speed = services.draws_per_second(model.reference)
     expected = estimate(certification, guarantee, request.num_images, model.num_classes, speed)
+    require_light(certification.plan, guarantee)
     return EstimateView(plan=certification.plan.model_dump(mode="json"), **asdict(expected))

@@ -24,7 +24,7 @@ import numpy as np
 from scipy.special import bdtrik
 
 from certd.errors import InvalidParameter
-from certd.statistics.binomial_walk import BinomialWalk
+from certd.statistics.binomial_walk import INFLATION, TRUNCATION, BinomialWalk
 from certd.statistics.spending import futility_risks, spent_alpha
 
 if TYPE_CHECKING:
@@ -143,6 +143,32 @@ def group_sequential_design(
     for array in (certify, futility):
         array.flags.writeable = False
     return GroupSequentialDesign(probabilities, stages, alpha, certify, futility)
+
+
+def is_reachable(
+    probability: float, stages: tuple[int, ...], alpha: float, spending: Spending = "rising"
+) -> bool:
+    """Return whether hits at every draw would certify a probability, without computing its design.
+
+    Until some look certifies, no high count is cut off: the walk holds the top count n_k with probability
+    ``p**n_k``, and each look has spent ``TRUNCATION``. Where a look cuts off its improbable high steps,
+    ``p**n_k`` is below every allowance, and the design certifies there too.
+
+    Args:
+        probability: In ``(0, 1)``.
+        stages: Draws at each look, strictly rising, at least 1.
+        alpha: Failure probability, in ``[1e-12 * looks, 1)``.
+        spending: How alpha is shared out over the looks.
+
+    Raises:
+        InvalidParameter: If an argument lies outside its domain.
+    """
+    _check_design((probability,), stages, alpha)
+    allowed = spent_alpha(spending, stages, alpha)
+    return any(
+        probability**draws * (1 + INFLATION) + TRUNCATION <= allowance - look * TRUNCATION
+        for look, (draws, allowance) in enumerate(zip(stages, allowed, strict=True))
+    )
 
 
 def crossing_probability(thresholds: Sequence[int], stages: Sequence[int], probability: float) -> float:

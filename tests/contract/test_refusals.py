@@ -98,6 +98,16 @@ def test_a_second_look_that_is_sent_again_finds_its_job(client: TestClient, data
     _refused(client.post(f"/v1/jobs/{other}/rerun", headers=key), 422, "idempotency-key-reused")
 
 
+def test_thresholds_that_take_too_long_are_refused(client: TestClient) -> None:
+    """Hundreds of radii from a billion draws would occupy a worker before the first draw; said at once."""
+    dear = {"model": "digits-cnn", "sigma": 10, "plan": "radii", "n": 2**30}
+    for answer in (
+        client.post("/v1/estimate", json=dear),
+        client.post("/v1/jobs", json={**dear, "dataset": "digits", "limit": 1}),
+    ):
+        assert _refused(answer, 422, "cannot-certify")["pointer"] == "/n"
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [

@@ -11,7 +11,7 @@ import pytest
 from certd.errors import CannotCertify, InvalidParameter
 from certd.noise import Gaussian
 from certd.smoothing import Certification, Draws, Guarantee, Phase, Record, parse_request
-from certd.smoothing.plans import OpenPlan, PrecisionPlan, RadiiPlan
+from certd.smoothing.plans import FixedPlan, OpenPlan, PrecisionPlan, RadiiPlan, require_light
 from certd.statistics.sequential import stage_schedule
 
 if TYPE_CHECKING:
@@ -88,6 +88,29 @@ def test_radii_beyond_the_cap_are_refused_before_a_draw() -> None:
         RadiiPlan(radii=(0.5, 2.0)).check(G, 10)
     assert refusal.value.details["unreachable"] == [2.0]
     assert refusal.value.details["largest_radius"] == pytest.approx(1.90573, abs=1e-4)
+
+
+def test_a_plan_is_checked_without_its_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a strange request asks for is priced and refused at once, whatever its thresholds would cost."""
+    monkeypatch.delattr("certd.smoothing.plans.radii.group_sequential_design")
+    plan = RadiiPlan(n=2**30, radii=(0.01, 0.5, 2.8))
+    plan.check(G, 10)
+    assert plan.max_radius(G) == 2.8
+    assert len(RadiiPlan(n=2**29).grid(G)) == 12
+    with pytest.raises(CannotCertify):
+        RadiiPlan(n=2**28, radii=(0.5, 4.0)).check(G, 10)
+
+
+def test_thresholds_too_dear_for_a_stranger_are_refused() -> None:
+    """As many draws times radii as may be asked for are taken, and one radius more is not."""
+    dense = RadiiPlan(n=10**7, radii=tuple(0.001 * j for j in range(400)))
+    for plan in (RadiiPlan(), dense, FixedPlan(n=2**30), RadiiPlan(n=10**9, radii=(0.0, 0.5, 1.0, 1.5))):
+        require_light(plan, G)
+    for plan in (RadiiPlan(n=10**9, radii=(0.0, 0.5, 1.0, 1.5, 2.0)), RadiiPlan(n=2**30)):
+        with pytest.raises(CannotCertify, match="Lower n, or list fewer radii") as error:
+            require_light(plan, G)
+        largest = RadiiPlan(n=error.value.details["largest_n"], radii=plan.grid(G))
+        require_light(largest, G)
 
 
 @pytest.mark.parametrize("radii", [(), (0.5, 0.25), (0.25, 0.25), (-0.1, 0.5)])

@@ -26,6 +26,7 @@ from certd.statistics.sequential import (
     GroupSequentialDesign,
     crossing_probability,
     group_sequential_design,
+    is_reachable,
     stage_schedule,
 )
 from certd.statistics.spending import Spending, futility_risks, spent_alpha
@@ -122,6 +123,30 @@ def test_error_is_at_most_alpha_in_rational_arithmetic(probability: Fraction, sp
     stages, alpha = (10, 17, 40, 64), 0.02
     certify = group_sequential_design((float(probability),), stages, alpha, spending).certify[:, 0].tolist()
     assert exact_crossing(certify, stages, probability) <= Fraction(alpha)
+
+
+@pytest.mark.parametrize("spending", SPENDINGS)
+@pytest.mark.parametrize("largest", [1, 7, 10, 99, 100, 137, 1000, 20_000, 300_000])
+@pytest.mark.parametrize("alpha", [1e-9, 1e-6, 0.001, 0.05, 0.4, 0.999])
+def test_what_is_within_reach_is_what_a_design_can_certify(
+    spending: Spending, largest: int, alpha: float
+) -> None:
+    """Told from the top count alone as from the whole design, close to every look's limit and far from it."""
+    stages = stage_schedule(largest)
+    limits = [a ** (1 / n) for n, a in zip(stages, spent_alpha(spending, stages, alpha), strict=True)]
+    some = [limits[0], limits[len(limits) // 2], limits[-1], max(limits)]
+    close = [limit ** (1 + shift) for limit in some for shift in (-1e-3, -1e-7, 1e-7, 1e-3)]
+    for probability in (0.5, 0.75, 0.99, 1 - 1e-6, *close):
+        whole = group_sequential_design((probability,), stages, alpha, spending)
+        reachable = is_reachable(probability, stages, alpha, spending)
+        assert reachable == (whole.certified(stages) == 1), probability
+
+
+def test_what_is_no_design_is_not_within_reach_either() -> None:
+    """An alpha too small for the looks, and no probability, are refused as by the design."""
+    for probability, alpha in ((0.5, 1e-300), (1.0, 0.001), (0.0, 0.001)):
+        with pytest.raises(InvalidParameter):
+            is_reachable(probability, STAGES, alpha)
 
 
 @pytest.mark.parametrize("thresholds", [[9, 14, 25], [11, 18, 30], [0, 3, 4], [11, 18, 31]])

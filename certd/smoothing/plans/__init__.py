@@ -10,7 +10,7 @@ from certd.smoothing.plans.open import OpenPlan
 from certd.smoothing.plans.plan import Conclusion, Plan
 from certd.smoothing.plans.precision import PrecisionPlan
 from certd.smoothing.plans.predict import PredictPlan
-from certd.smoothing.plans.radii import RadiiPlan
+from certd.smoothing.plans.radii import RadiiPlan, require_light
 
 AnyPlan = Annotated[
     FixedPlan | RadiiPlan | PrecisionPlan | OpenPlan | ExhaustivePlan | PredictPlan,
@@ -27,4 +27,5 @@ __all__ = [
     "PrecisionPlan",
     "PredictPlan",
     "RadiiPlan",
+    "require_light",
 ]

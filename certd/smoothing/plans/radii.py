@@ -20,7 +20,7 @@ from certd.smoothing.plans.fields import (
     too_few_draws,
 )
 from certd.smoothing.plans.plan import Conclusion
-from certd.statistics.sequential import group_sequential_design, stage_schedule
+from certd.statistics.sequential import group_sequential_design, is_reachable, stage_schedule
 from certd.statistics.spending import Spending
 
 if TYPE_CHECKING:
@@ -28,11 +28,14 @@ if TYPE_CHECKING:
 
     from certd.smoothing.draws import Record
     from certd.smoothing.guarantee import Guarantee
+    from certd.smoothing.plans.plan import Plan
     from certd.smoothing.votes import VoteKind
     from certd.statistics.sequential import GroupSequentialDesign
 
 STEP = 0.25
 MAX_RADII = 400
+MOST_WORK = 4 * 10**9
+"""Of n times the radii: thresholds for so many cost a core a minute or so."""
 
 
 class RadiiPlan(BaseModel):
@@ -159,6 +162,24 @@ class RadiiPlan(BaseModel):
         )
 
 
+def require_light(plan: Plan, guarantee: Guarantee) -> None:
+    """Refuse a radii plan from outside whose thresholds would take a worker too long to compute.
+
+    Raises:
+        CannotCertify: With the arithmetic. The plan would certify, so one that began earlier goes on.
+    """
+    if not isinstance(plan, RadiiPlan):
+        return
+    work = plan.n * len(plan.grid(guarantee))
+    if work > MOST_WORK:
+        raise CannotCertify(
+            f"n = {plan.n:,} draws at {len(plan.grid(guarantee))} radii make {work:,} counts to weigh before "
+            f"the first draw; a job may ask for {MOST_WORK:,}. Lower n, or list fewer radii.",
+            pointer="/n",
+            largest_n=MOST_WORK // len(plan.grid(guarantee)),
+        )
+
+
 @lru_cache(maxsize=64)
 def _design(plan: RadiiPlan, guarantee: Guarantee) -> GroupSequentialDesign:
     thresholds = tuple(guarantee.threshold(radius) for radius in plan.grid(guarantee))
@@ -180,5 +201,4 @@ def _reachable(plan: RadiiPlan, guarantee: Guarantee, radius: float) -> bool:
     threshold = guarantee.threshold(radius)
     if threshold >= 1:
         return False
-    stages = stage_schedule(plan.n)
-    return group_sequential_design((threshold,), stages, plan.alpha, plan.spending).certified(stages) == 1
+    return is_reachable(threshold, stage_schedule(plan.n), plan.alpha, plan.spending)
