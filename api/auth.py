@@ -16,8 +16,7 @@ from api.errors import problem, wants_page
 from api.services import Provided, Services  # noqa: TC001 - FastAPI reads annotations
 from certd.access import Caller
 from certd.access.door import Door, cookie_counts, is_open, needed_scope
-from certd.access.refusals import Unauthorized
-from certd.errors import CertdError, NotFound, Unavailable, UnreadableInput
+from certd.errors import CertdError, NotFound, Unauthorized, Unavailable, UnreadableInput
 
 if TYPE_CHECKING:
     from starlette.responses import Response

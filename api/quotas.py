@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from certd.access.refusals import QuotaExceeded
-from certd.errors import Gone, NotFound, TooLarge, Unavailable
+from certd.errors import Gone, NotFound, QuotaExceeded, TooLarge, Unavailable
 from certd.jobs import keys
 
 if TYPE_CHECKING:

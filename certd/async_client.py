@@ -12,11 +12,14 @@ import httpx
 from certd import exchange
 from certd.errors import Unavailable
 from certd.exchange import (
-    LONG_POLL_SECONDS,
+    FIRST_POLL_SECONDS,
+    LAST_POLL_SECONDS,
+    POLL_GROWTH,
     TERMINAL,
     accepted,
     fresh_key,
     headers_of,
+    held,
     may_pass,
     packed,
     retry_after,
@@ -28,7 +31,7 @@ from certd.exchange import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from types import TracebackType
 
     import numpy as np
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
 
     from certd.exchange import Upload
     from certd.result import Result
-
-LOOK_SECONDS = 0.5
 
 
 class AsyncClient:
@@ -50,6 +51,7 @@ class AsyncClient:
     """
 
     def __init__(self, url: str, key: str | None = None, timeout_seconds: float = 60.0) -> None:
+        self._timeout_seconds = timeout_seconds
         self._http = httpx.AsyncClient(base_url=url, timeout=timeout_seconds, headers=headers_of(key))
 
     async def __aenter__(self) -> Self:
@@ -89,30 +91,43 @@ class AsyncClient:
         """Return a job and where it stands."""
         return await self._json("GET", f"/v1/jobs/{job_id}")
 
-    async def wait(self, job_id: str, timeout_seconds: float | None = None) -> dict[str, Any]:
-        """Return the job once it has ended; the service answers when that is.
+    async def wait(
+        self,
+        job_id: str,
+        on_progress: Callable[[dict[str, Any]], None] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """Return the job once it has ended; see :meth:`certd.Client.wait`.
 
         Raises:
             Unavailable: If the job has not ended in time; it goes on.
         """
         deadline = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
+        pause = FIRST_POLL_SECONDS
         while True:
-            patience = max(0.0, min(LONG_POLL_SECONDS, deadline - time.monotonic()))
-            headers = {"Prefer": f"wait={math.ceil(patience)}"}
+            remaining = deadline - time.monotonic()
+            headers = {} if on_progress else held(self._timeout_seconds, remaining)
             job = await self._json("GET", f"/v1/jobs/{job_id}", headers=headers)
+            if on_progress is not None:
+                on_progress(job)
             if job["status"] in TERMINAL:
                 return job
             if time.monotonic() > deadline:
                 raise Unavailable(f"{job_id} is still {job['status']} after {timeout_seconds} s; it goes on.")
+            if not headers:
+                await asyncio.sleep(pause)
+                pause = min(LAST_POLL_SECONDS, POLL_GROWTH * pause)
 
     async def progress(self, job_id: str) -> AsyncIterator[dict[str, Any]]:
         """Yield the job now and then, and last as it ended."""
+        pause = FIRST_POLL_SECONDS
         while True:
             job = await self.job(job_id)
             yield job
             if job["status"] in TERMINAL:
                 return
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(LAST_POLL_SECONDS, POLL_GROWTH * pause)
 
     async def jobs(self, **wanted: str) -> AsyncIterator[dict[str, Any]]:
         """Yield the jobs, newest first; see :meth:`certd.Client.jobs`."""
@@ -142,8 +157,19 @@ class AsyncClient:
 
     async def run(self, job_id: str, number: int | None = None) -> Result:
         """Return the job's run as a local one is; see :meth:`certd.Client.run`."""
-        answer = await self._answer("GET", f"/v1/jobs/{job_id}/certificates", params=run_query(number))
-        return unpacked(answer.content)
+        return unpacked(await self.run_file(job_id, number))
+
+    async def estimate(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return what a job would cost, without submitting it."""
+        return await self._json("POST", "/v1/estimate", json=request)
+
+    async def estimate_sweep(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return what a sweep over soups would cost, without submitting it."""
+        return await self._json("POST", "/v1/sweeps/estimate", json=request)
+
+    async def limits(self) -> dict[str, Any]:
+        """Return what the service accepts."""
+        return await self._json("GET", "/v1/limits")
 
     async def cancel(self, job_id: str) -> dict[str, Any]:
         """Ask a job to stop, and return it; what is finished stays."""
@@ -161,6 +187,16 @@ class AsyncClient:
         """
         await self._answer("DELETE", f"/v1/jobs/{job_id}")
 
+    async def datasets(self) -> list[str]:
+        """Return the names of the data sets that the service holds."""
+        found: list[dict[str, Any]] = (await self._json("GET", "/v1/datasets"))["datasets"]
+        return [dataset["name"] for dataset in found]
+
+    async def run_file(self, job_id: str, number: int | None = None) -> bytes:
+        """Return the job's run as Parquet; see :meth:`certd.Client.run_file`."""
+        answer = await self._answer("GET", f"/v1/jobs/{job_id}/certificates", params=run_query(number))
+        return answer.content
+
     async def certificates(self, job_id: str) -> list[dict[str, Any]]:
         """Return one row an image, for the images finished so far."""
         path = f"/v1/jobs/{job_id}/certificates"
@@ -174,6 +210,22 @@ class AsyncClient:
     async def report(self, job_id: str) -> dict[str, Any]:
         """Return the job's report."""
         return await self._json("GET", f"/v1/jobs/{job_id}/report")
+
+    async def page(self, job_id: str) -> str:
+        """Return the job's report as one self-contained HTML page."""
+        return (await self._answer("GET", f"/v1/jobs/{job_id}/report.html")).text
+
+    async def models(self) -> list[dict[str, Any]]:
+        """Return the registered models."""
+        models: list[dict[str, Any]] = (await self._json("GET", "/v1/models"))["models"]
+        return models
+
+    async def ready(self) -> bool:
+        """Return whether the service has a queue and a worker."""
+        try:
+            return (await self._http.get("/readyz")).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
 
     async def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         answer: dict[str, Any] = (await self._answer(method, path, **options)).json()

@@ -13,12 +13,12 @@ from certd.errors import Unavailable
 from certd.exchange import (
     FIRST_POLL_SECONDS,
     LAST_POLL_SECONDS,
-    LONG_POLL_SECONDS,
     POLL_GROWTH,
     TERMINAL,
     accepted,
     fresh_key,
     headers_of,
+    held,
     may_pass,
     packed,
     retry_after,
@@ -50,6 +50,7 @@ class Client:
     """
 
     def __init__(self, url: str, key: str | None = None, timeout_seconds: float = 60.0) -> None:
+        self._timeout_seconds = timeout_seconds
         self._http = httpx.Client(base_url=url, timeout=timeout_seconds, headers=headers_of(key))
 
     def __enter__(self) -> Self:
@@ -131,8 +132,8 @@ class Client:
         deadline = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
         pause = FIRST_POLL_SECONDS
         while True:
-            patience = max(0.0, min(LONG_POLL_SECONDS, deadline - time.monotonic()))
-            headers = {} if on_progress else {"Prefer": f"wait={math.ceil(patience)}"}
+            remaining = deadline - time.monotonic()
+            headers = {} if on_progress else held(self._timeout_seconds, remaining)
             job = self._json("GET", f"/v1/jobs/{job_id}", headers=headers)
             if on_progress is not None:
                 on_progress(job)
@@ -140,7 +141,7 @@ class Client:
                 return job
             if time.monotonic() > deadline:
                 raise Unavailable(f"{job_id} is still {job['status']} after {timeout_seconds} s; it goes on.")
-            if on_progress is not None:
+            if not headers:
                 time.sleep(pause)
                 pause = min(LAST_POLL_SECONDS, POLL_GROWTH * pause)
 

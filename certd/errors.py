@@ -8,24 +8,31 @@
     │   ├── CannotCertify            settings under which every image would abstain
     │   ├── ShapeMismatch            images and model disagree
     │   ├── OutOfRange               pixels that are no pixels
-    │   └── UnreadableInput          bytes that are not what they claim
+    │   ├── UnreadableInput          bytes that are not what they claim
+    │   └── KeyReused                one idempotency key for two requests
+    ├── Unauthorized            401  shows no valid key
+    ├── Forbidden               403
     ├── NotFound                404
     ├── Conflict                409
-    ├── Forbidden               403
+    ├── Gone                    410
     ├── TooLarge                413  names the limit
+    ├── QuotaExceeded           429  retry later
     ├── Unavailable             503  retry later
+    │   └── Unreachable
+    ├── StorageFull             507  retry later
     ├── ModelError              500  the classifier, not the request
     │   ├── DigestMismatch
     │   ├── NonFiniteLogits
     │   └── OutOfMemory              retry with a smaller batch
     └── Interrupted             503  stopped on purpose; resumable
 
-HTTP status and retry policy are read off the class. Abstaining is a result, never an error.
+HTTP status and retry policy are read off the class. A refusal of a service that has no class here brings its
+code, title and status along. Abstaining is a result, never an error.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 
 class CertdError(Exception):
@@ -37,10 +44,10 @@ class CertdError(Exception):
         details: Further members of the problem document, such as the least admissible ``n``.
     """
 
-    code: ClassVar[str] = "internal-error"
-    title: ClassVar[str] = "Internal error"
-    status: ClassVar[int] = 500
-    retryable: ClassVar[bool] = False
+    code: str = "internal-error"
+    title: str = "Internal error"
+    status: int = 500
+    retryable: bool = False
 
     def __init__(self, message: str, *, pointer: str | None = None, **details: Any) -> None:
         super().__init__(message)
@@ -90,6 +97,40 @@ class UnreadableInput(InvalidRequest):
 
     code = "unreadable-input"
     title = "Unreadable input"
+
+
+class KeyReused(InvalidRequest):
+    """The idempotency key came before with another request."""
+
+    code = "idempotency-key-reused"
+    title = "Idempotency key used for another request"
+
+
+class Unauthorized(CertdError):
+    """The request shows no valid key.
+
+    Args:
+        message: What to do about it.
+        shown: Whether a key was shown at all.
+        details: As for every error.
+    """
+
+    code = "unauthorized"
+    title = "A key is needed"
+    status = 401
+
+    def __init__(self, message: str, *, shown: bool = False, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.challenge = 'Bearer realm="certd"' + (', error="invalid_token"' if shown else "")
+
+
+class QuotaExceeded(CertdError):
+    """The caller has asked for more than its share; later it may ask again."""
+
+    code = "quota-exceeded"
+    title = "Quota exceeded"
+    status = 429
+    retryable = True
 
 
 class NotFound(CertdError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -59,6 +60,19 @@ def fresh_key() -> dict[str, str]:
 def run_query(number: int | None) -> dict[str, str | int]:
     """Return the query that asks for a run as Parquet, and of a sweep for one by its number."""
     return {"format": "parquet", **({} if number is None else {"run": number})}
+
+
+def held(timeout_seconds: float, remaining_seconds: float) -> dict[str, str]:
+    """Return the headers that ask the service to answer when a job ends, well within what an answer may take.
+
+    Empty where there is no whole second to wait for.
+
+    Args:
+        timeout_seconds: How long one answer may take.
+        remaining_seconds: How much longer the job is waited for.
+    """
+    longest = math.ceil(min(LONG_POLL_SECONDS, timeout_seconds // 2, remaining_seconds))
+    return {"Prefer": f"wait={longest}"} if longest >= 1 else {}
 
 
 def packed(images: NDArray[Any], labels: Sequence[int] | NDArray[np.int64] | None) -> Upload:
@@ -118,16 +132,22 @@ def retry_after(response: httpx.Response) -> float:
 
 
 def refusal_of(response: httpx.Response) -> CertdError:
-    """Return the error that an answer's problem document stands for."""
+    """Return the error that an answer's problem document stands for; of another answer, its status."""
     try:
-        problem = response.json()
+        found = response.json()
     except ValueError:
-        problem = {}
+        found = None
+    problem = {"code": "http-error", "title": response.reason_phrase, "status": response.status_code}
+    if isinstance(found, dict):
+        problem |= found
     return error_of(problem, f"The service answered {response.status_code}.")
 
 
 def error_of(problem: Mapping[str, Any], otherwise: str) -> CertdError:
-    """Return the error that a problem document stands for, as the class that its code names."""
+    """Return the error that a problem document stands for, as the class that its code names.
+
+    Where there is no such class, the error keeps the code, title and status of the document.
+    """
     kinds = {
         kind.code: kind
         for kind in vars(errors).values()
@@ -136,5 +156,8 @@ def error_of(problem: Mapping[str, Any], otherwise: str) -> CertdError:
     kind = kinds.get(problem.get("code", ""), CertdError)
     known = {"type", "title", "status", "detail", "code", "pointer"}
     details = {name: value for name, value in problem.items() if name not in known}
-    message = problem.get("detail", otherwise)
-    return kind(message, pointer=problem.get("pointer"), **details)
+    error = kind(problem.get("detail", otherwise), pointer=problem.get("pointer"), **details)
+    error.code = problem.get("code", error.code)
+    error.title = problem.get("title", error.title)
+    error.status = problem.get("status", error.status)
+    return error

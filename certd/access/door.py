@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from certd.access.caller import Caller
 from certd.access.key import Scope, parse_token
-from certd.access.refusals import Unauthorized
-from certd.errors import Forbidden, InvalidParameter
+from certd.errors import Forbidden, InvalidParameter, Unauthorized
 
 if TYPE_CHECKING:
     from certd.access.store import KeyStore

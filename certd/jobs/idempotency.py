@@ -13,20 +13,13 @@ from dataclasses import dataclass
 from time import time
 from typing import TYPE_CHECKING
 
-from certd.errors import Conflict, Gone, InvalidRequest, NotFound
+from certd.errors import Conflict, Gone, KeyReused, NotFound
 
 if TYPE_CHECKING:
     from certd.jobs.storage import JobStorage
 
 IN_FLIGHT_SECONDS = 120.0
 """After so long without its job, a promise was made by a process that died."""
-
-
-class KeyReused(InvalidRequest):
-    """The idempotency key came before with another request."""
-
-    code = "idempotency-key-reused"
-    title = "Idempotency key used for another request"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ import pytest
 from certd.access import Caller, KeyStore, Scope
 from certd.access.door import Door, is_loopback, needed_scope, require_keys_beyond_loopback
 from certd.access.redaction import without_password
-from certd.access.refusals import Unauthorized
-from certd.errors import Forbidden, InvalidParameter
+from certd.errors import Forbidden, InvalidParameter, Unauthorized
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import threading
 from contextlib import contextmanager
@@ -14,12 +15,21 @@ import pytest
 from certd import exchange
 from certd.async_client import AsyncClient
 from certd.client import Client
-from certd.errors import CannotCertify, Conflict, Unavailable, Unreachable
+from certd.errors import (
+    CannotCertify,
+    CertdError,
+    Conflict,
+    KeyReused,
+    QuotaExceeded,
+    Unauthorized,
+    Unavailable,
+    Unreachable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Answer = tuple[int, dict[str, str], dict[str, Any]] | None
+Answer = tuple[int, dict[str, str], Any] | None
 
 
 class Server:
@@ -181,6 +191,53 @@ def test_a_watcher_is_told_at_every_look() -> None:
         client.wait("job_1", lambda job: seen.append(job["status"]))
     assert seen == ["running", "canceled"]
     assert all("Prefer" not in headers for _, _, headers in server.requests)
+
+
+def test_no_answer_is_waited_for_longer_than_one_may_take() -> None:
+    """The service is asked to answer well before the line would be given up; a short line is not held."""
+    for timeout_seconds, asked in ((10, "wait=5"), (3, "wait=1"), (1, None)):
+        server = Server(
+            (200, {}, {"id": "job_1", "status": "running"}), (200, {}, {"id": "job_1", "status": "failed"})
+        )
+        with serving(server) as url, Client(url, timeout_seconds=timeout_seconds) as client:
+            client.wait("job_1")
+        assert [headers.get("Prefer") for _, _, headers in server.requests] == [asked, asked]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (401, "unauthorized", Unauthorized),
+        (422, "idempotency-key-reused", KeyReused),
+        (429, "quota-exceeded", QuotaExceeded),
+        (405, "method-not-allowed", CertdError),
+    ],
+)
+def test_every_refusal_says_which_it_is(status: int, code: str, kind: type[CertdError]) -> None:
+    """It has the class of its code; one without a class here keeps code, title and status."""
+    refusal: Answer = (status, {"Retry-After": "60"}, {"code": code, "status": status, "title": "t"})
+    with serving(Server(refusal)) as url, Client(url) as client, pytest.raises(kind) as error:
+        client.job("job_1")
+    assert (type(error.value), error.value.code, error.value.status) == (kind, code, status)
+
+
+def test_an_answer_that_is_no_problem_document_keeps_its_status() -> None:
+    """Such as a proxy gives, which knows nothing of problem documents."""
+    with serving(Server((502, {}, []))) as url, Client(url) as client, pytest.raises(CertdError) as error:
+        client.job("job_1")
+    assert (error.value.code, error.value.status) == ("http-error", 502)
+
+
+def test_both_clients_have_the_same_methods() -> None:
+    """Under the same names, with the same parameters."""
+    ours, theirs = (
+        {name: method for name, method in vars(kind).items() if not name.startswith("_")}
+        for kind in (Client, AsyncClient)
+    )
+    assert ours.keys() == theirs.keys()
+    for name, method in ours.items():
+        expected, found = (inspect.signature(each).parameters for each in (method, theirs[name]))
+        assert list(map(str, expected.values())) == list(map(str, found.values())), name
 
 
 def test_a_wait_of_limited_length_ends() -> None:
