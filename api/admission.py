@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from api.request_log import current_request_id
 from certd.errors import TooLarge
 from certd.jobs.job import Job, JobInputs, utc_now
+from certd.jobs.request import RERUN_OF
 from certd.jobs.shards import cut, cut_runs
 from certd.models import find_model
 from certd.smoothing.guarantee import Guarantee
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from certd.models.recipe import Recipe
     from certd.noise.specification import NoiseSpecification
     from certd.smoothing.request import Certification
-
-RERUN = "rerun-of-"
 
 
 def admit(  # noqa: PLR0913, PLR0917 - the parts of a job
@@ -121,7 +120,7 @@ def rerun(services: Services, caller: Caller, job_id: str, again_id: str) -> Job
         question = sweep.question.model_copy(update=seed)
         sweep = sweep.model_copy(update={"question": question})
         certification = certification.model_copy(update={"model": question.reference})
-    kept = (tag for tag in job.tags if not tag.startswith(RERUN))
+    kept = (tag for tag in job.tags if not tag.startswith(RERUN_OF))
     return admit(
         services,
         caller,
@@ -129,7 +128,7 @@ def rerun(services: Services, caller: Caller, job_id: str, again_id: str) -> Job
         certification,
         services.storage.read_inputs(job_id),
         job.inputs.dataset,
-        (*kept, f"{RERUN}{job_id}"),
+        (*kept, f"{RERUN_OF}{job_id}"),
         sweep=sweep,
         recipe=job.recipe,
         marks=job.marks,

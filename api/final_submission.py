@@ -13,6 +13,7 @@ from api.sweep_views import sweep_of
 from certd.errors import Conflict, InvalidParameter
 from certd.jobs.inputs import Inputs
 from certd.jobs.job import JobStatus
+from certd.jobs.request import FINAL_OF
 from certd.jobs.sweep_rendering import report_of_job
 from certd.models import find_model
 from certd.smoothing.request import parse_request
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from certd.jobs.job import Job
     from certd.jobs.sweep import Sweep
     from certd.jobs.sweep_request import FinalRequest
-
-TAG = "final-of-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class FinalSubmission:
             request.resolve(reference, labelled=True),
             Inputs.of_dataset(images),
             dataset,
-            (f"{TAG}{self.job_id}", *asked.tags),
+            (f"{FINAL_OF}{self.job_id}", *asked.tags),
             recipe=question.recipe(member),
             marks=marks,
         )

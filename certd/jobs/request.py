@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from certd.jobs.uploads import ID_PATTERN as UPLOAD_ID
 from certd.smoothing.request import CertificationRequest
 
-Tag = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+RERUN_OF, FINAL_OF = "rerun-of-", "final-of-"
+
+
+def _is_the_senders(tag: str) -> str:
+    if tag.startswith((RERUN_OF, FINAL_OF)):
+        raise ValueError(
+            f"tags that begin with {RERUN_OF} or {FINAL_OF} say where a job comes from, so the service alone "
+            "gives them; choose another word"
+        )
+    return tag
+
+
+Tag = Annotated[
+    str,
+    Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"),
+    AfterValidator(_is_the_senders),
+]
 # Larger integers are rounded by clients that read numbers as floats.
 ImageId = Annotated[int, Field(ge=0, lt=1 << 53)]
 MOST_LISTED = 1_000_000

@@ -121,6 +121,8 @@ def test_thresholds_that_take_too_long_are_refused(client: TestClient) -> None:
         ({"limit": 0}, "/limit"),
         ({"start": 5000}, "/start"),
         ({"labels": [1]}, "/labels"),
+        ({"tags": ["mine", "rerun-of-job_x"]}, "/tags/1"),
+        ({"tags": ["final-of-job_x"]}, "/tags/0"),
     ],
 )
 def test_an_option_outside_its_domain_is_named(
