@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from fastapi import Request  # noqa: TC002 - FastAPI reads annotations
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
@@ -29,8 +30,8 @@ MULTIPART = "multipart/form-data"
 JSON = "application/json"
 MAX_REQUEST_PART_BYTES = 16 * 2**20
 MAX_KEY = 255
-# Parsed, the options may take thirty times their bytes; so those of one request are parsed at a time.
-_PARSER = CapacityLimiter(1)
+# Parsed, options may take thirty times their bytes; so an event loop has them parsed one request at a time.
+_PARSER: RunVar[CapacityLimiter] = RunVar("options_parser")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -112,7 +113,9 @@ def idempotency_key(request: Request) -> str | None:
 
 
 async def _parsed_aside(kind: type[ModelT], text: bytes | bytearray) -> ModelT:
-    return await to_thread.run_sync(parsed, kind, text, limiter=_PARSER)
+    limiter = _PARSER.get(None) or CapacityLimiter(1)
+    _PARSER.set(limiter)
+    return await to_thread.run_sync(parsed, kind, text, limiter=limiter)
 
 
 def parsed(kind: type[ModelT], text: bytes | bytearray) -> ModelT:
