@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from certd.access import KeyStore, Session, Sessions
+    from certd.jobs.uploads import Upload
 
 log = structlog.get_logger("api")
 
@@ -129,6 +130,18 @@ def require_visible_jobs(request: Request, services: Provided) -> None:
     for job_id in named:
         if not sees(services, request.state.caller, job_id):
             raise NotFound(f"There is no job {job_id!r}.")
+
+
+def find_own(services: Services, caller: Caller, upload_id: str) -> Upload:
+    """Return an upload that ``caller`` sees.
+
+    Raises:
+        NotFound: If there is none; another owner's is as absent as one that never was.
+    """
+    found = services.uploads.find(upload_id)
+    if not (caller.sees_all or found.owner == caller.owner):
+        raise NotFound(f"There is no upload {upload_id!r}; uploads are kept for a day.")
+    return found
 
 
 def visible_job_ids(services: Services, caller: Caller) -> list[str]:

@@ -75,6 +75,8 @@ class LimitsView(BaseModel):
     """What one request may ask for."""
 
     max_body_bytes: int
+    max_options_bytes: int = Field(description="Of JSON, or of the part `request`")
+    max_upload_bytes: int = Field(description="Of all uploads that an owner holds at a time")
     max_images: int
     max_draws: int
     max_draws_per_day: int | None

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from api.ended_jobs import EndedJobs
 from api.quotas import Backpressure, DailyQuota
 from api.sweep_summary import EndedSweeps
+from api.upload_quota import UploadQuota
 from certd.access import KeyStore, Sessions
 from certd.access.owners import JobOwners
 from certd.datasets.cache import DatasetCache
@@ -45,6 +46,7 @@ class Services:
     quota: DailyQuota
     backpressure: Backpressure
     uploads: UploadStore
+    upload_quota: UploadQuota
     finished: FinishedRuns
     sessions: Sessions
     datasets: DatasetCache
@@ -59,6 +61,7 @@ class Services:
         redis = connect(redis_url, RETRIES)
         queue = ShardQueue(make_broker(redis_url, settings.heartbeat_seconds))
         board = ProgressBoard(redis)
+        uploads = UploadStore(store)
         return cls(
             settings=settings,
             storage=storage,
@@ -69,7 +72,8 @@ class Services:
             owners=JobOwners(storage),
             quota=DailyQuota(redis, storage, settings.max_draws_per_day),
             backpressure=Backpressure(lambda: len(storage.unfinished_ids()), settings.max_unfinished_jobs),
-            uploads=UploadStore(store),
+            uploads=uploads,
+            upload_quota=UploadQuota(redis, uploads, settings.max_upload_bytes),
             finished=FinishedRuns(storage),
             sessions=Sessions(KeyStore(settings.key_file), redis),
             datasets=DatasetCache(settings.datasets),

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from api.admission import admit
+from api.auth import find_own
 from api.once import Stored, stored_once
 from api.uploads import UploadedFile, decode_uploads
 from certd.datasets import load_dataset, to_labels
 from certd.datasets.decoding import DecodingLimits
-from certd.errors import InvalidParameter, NotFound, ShapeMismatch
+from certd.errors import InvalidParameter, ShapeMismatch
 from certd.jobs.inputs import Inputs
 from certd.models import Specification, find_model, mixing_of
 
@@ -92,9 +93,7 @@ class Submission:
         """Return what was sent, now or before; another owner's upload is as absent as one that never was."""
         if self.request.upload is None:
             return self.files
-        found = self.services.uploads.find(self.request.upload)
-        if not (self.caller.sees_all or found.owner == self.caller.owner):
-            raise NotFound(f"There is no upload {self.request.upload!r}; uploads are kept for a day.")
+        found = find_own(self.services, self.caller, self.request.upload)
         return [UploadedFile(found.name, self.services.uploads.read(found.id))]
 
     def _ids(self, num_images: int) -> NDArray[np.uint64]:

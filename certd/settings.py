@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address the API binds")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API binds; 0 picks a free one")
     max_body_bytes: int = Field(default=256 * 2**20, ge=1, description="Largest request body")
+    max_upload_bytes: int = Field(
+        default=10 * 2**30, ge=1, description="Most bytes of uploads that an owner of keys may hold at a time"
+    )
     max_images: int = Field(default=50_000, ge=1, description="Most images in one job")
     max_draws: int = Field(default=10**11, ge=1, description="Most noise draws in one job")
     max_draws_per_day: int | None = Field(

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import Authenticated
+from api.auth import Authenticated, find_own
 from api.schemas import UploadView
-from api.services import Provided
+from api.services import Provided, Services
+from certd.jobs.uploads import Upload
 
 router = APIRouter(prefix="/v1/uploads", tags=["jobs"])
 
@@ -32,16 +33,46 @@ async def upload(
 
     A job names it as ``upload``; it is kept for a day.
     """
-    drafts = services.uploads.draft(name, caller.owner, services.settings.max_body_bytes)
-    async with contextmanager_in_threadpool(drafts) as draft:
-        async for chunk in request.stream():
-            await run_in_threadpool(draft.write, chunk)
-    stored = draft.upload
-    assert stored is not None  # noqa: S101 - the block ended well
+    most = _most_bytes(request, services)
+    drafts = services.uploads.draft(name, caller.owner, most)
+    async with contextmanager_in_threadpool(services.upload_quota.reserved(caller.owner, most)):
+        async with contextmanager_in_threadpool(drafts) as draft:
+            async for chunk in request.stream():
+                await run_in_threadpool(draft.write, chunk)
+        stored = draft.upload
+        assert stored is not None  # noqa: S101 - the block ended well
+        await run_in_threadpool(services.upload_quota.add, stored)
     response.headers["Location"] = f"/v1/uploads/{stored.id}"
+    return _view(stored)
+
+
+@router.get("/{upload_id}")
+def read_upload(upload_id: str, services: Provided, caller: Authenticated) -> UploadView:
+    """Say what an upload is, and until when it is kept."""
+    return _view(find_own(services, caller, upload_id))
+
+
+@router.delete("/{upload_id}", status_code=204)
+def delete_upload(upload_id: str, services: Provided, caller: Authenticated) -> None:
+    """Delete an upload; jobs that were made from it keep their images."""
+    found = find_own(services, caller, upload_id)
+    services.uploads.remove(found.id)
+    services.upload_quota.remove(found)
+
+
+def _most_bytes(request: Request, services: Services) -> int:
+    """Return how long an upload may become: as it says of itself, or as long as any."""
+    settings = services.settings
+    said = request.headers.get("content-length", "")
+    if said.isascii() and said.isdecimal():
+        return min(int(said), settings.max_body_bytes)
+    return min(settings.max_upload_bytes, settings.max_body_bytes)
+
+
+def _view(upload: Upload) -> UploadView:
     return UploadView(
-        id=stored.id,
-        bytes=stored.size,
-        sha256=stored.sha256,
-        expires_at=datetime.fromtimestamp(stored.expires_at, UTC),
+        id=upload.id,
+        bytes=upload.size,
+        sha256=upload.sha256,
+        expires_at=datetime.fromtimestamp(upload.expires_at, UTC),
     )

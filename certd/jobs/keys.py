@@ -57,6 +57,11 @@ def speed(model: str) -> str:
     return f"certd:speed:{model}"
 
 
+def uploads(owner: str) -> str:
+    """Sorted set: each upload that an owner holds with what it counts as, by when it expires."""
+    return f"certd:uploads:{owner}"
+
+
 def quota(owner: str, day: date) -> str:
     """Noise draws that an owner has asked for in one day of UTC."""
     return f"certd:quota:{owner}:{day.isoformat()}"

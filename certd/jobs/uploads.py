@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -118,6 +118,23 @@ class UploadStore:
             if time.time() < upload.expires_at:
                 return upload
         raise NotFound(f"There is no upload {upload_id!r}; uploads are kept for a day.")
+
+    def everything(self) -> Iterator[Upload]:
+        """Yield what has not expired."""
+        for name in self._store.children(UPLOADS):
+            if name.endswith(".json"):
+                with suppress(NotFound, FileNotFoundError):
+                    yield self.find(name.removesuffix(".json"))
+
+    def remove(self, upload_id: str) -> None:
+        """Delete an upload, what is known about it first; jobs that were made from it keep their images.
+
+        Raises:
+            NotFound: If there is none of that id, or it has expired.
+        """
+        self.find(upload_id)
+        self._store.remove(_about(upload_id))
+        self._store.remove(f"{UPLOADS}/{upload_id}")
 
     def read(self, upload_id: str) -> bytes:
         """Return an upload's content.

@@ -54,8 +54,9 @@ class House:
 
     def forget_quotas(self) -> None:
         """Forget what earlier tests have spent: the queue's server is shared."""
-        for name in self.services.redis.scan_iter("certd:quota:*"):
-            self.services.redis.delete(name)
+        for pattern in ("certd:quota:*", "certd:uploads:*"):
+            for name in self.services.redis.scan_iter(pattern):
+                self.services.redis.delete(name)
 
     def routes(self) -> list[tuple[str, str]]:
         """Return every method and path of the application, ids left as placeholders."""
@@ -189,6 +190,58 @@ def test_another_s_upload_is_as_absent_as_one_that_never_was(house: House) -> No
     assert theirs.status_code == 404
     assert _without_ids(theirs, sent) == _without_ids(nobodys, absent)
     assert house.http.post("/v1/jobs", json={**asked, "upload": sent}, headers=alice).status_code == 202
+
+
+def test_an_upload_is_looked_at_and_deleted_by_its_owner(house: House) -> None:
+    """Where ``Location`` leads, its owner finds it, and no other; once deleted it is gone for jobs too."""
+    alice, bob = house.header("alice"), house.header("bob")
+    sent = house.http.post("/v1/uploads", content=b"abc", headers=alice)
+    where = sent.headers["location"]
+    assert house.http.get(where, headers=alice).json() == sent.json()
+    for method in ("GET", "DELETE"):
+        theirs = house.http.request(method, where, headers=bob)
+        nobodys = house.http.request(method, "/v1/uploads/upl_" + "0" * 32, headers=bob)
+        assert theirs.status_code == nobodys.status_code == 404
+    assert house.http.delete(where, headers=house.header("alice", Scope.READ)).status_code == 403
+    assert house.http.delete(where, headers=alice).status_code == 204
+    assert house.http.get(where, headers=alice).status_code == 404
+    assert house.http.delete(where, headers=alice).status_code == 404
+    assert [path for path in (house.settings.data_dir / "uploads").rglob("*") if path.is_file()] == []
+
+
+def test_uploads_do_not_fill_the_disk(tmp_path: Path, valkey_url: str) -> None:
+    """An owner holds as much as is allowed, small files a megabyte each; what is deleted makes room."""
+    house = House(tmp_path, valkey_url, max_upload_bytes=5 * 2**20)
+    house.forget_quotas()
+    alice, bob = house.header("alice"), house.header("bob")
+
+    def sent(header: dict[str, str], content: Any) -> httpx2.Response:
+        return house.http.post("/v1/uploads", content=content, headers=header)
+
+    small = [sent(alice, b"x") for _ in range(3)]
+    assert sent(alice, bytes(2 * 2**20)).status_code == 201
+    for content in (b"x", iter([b"x"])):
+        refused = sent(alice, content)
+        assert (refused.status_code, refused.json()["code"]) == (429, "quota-exceeded")
+        assert int(refused.headers["retry-after"]) > 5
+    house.forget_quotas()
+    assert sent(alice, b"x").status_code == 429, "read again from the store"
+    assert sent(alice, bytes(6 * 2**20)).status_code == 413
+    assert sent(bob, b"x").status_code == 201
+    house.http.delete(small[0].headers["location"], headers=alice)
+    assert sent(alice, b"x").status_code == 201
+    assert sent(alice, b"x").status_code == 429
+
+
+def test_an_upload_that_breaks_off_holds_nothing(tmp_path: Path, valkey_url: str) -> None:
+    """Its room is given back with its bytes."""
+    house = House(tmp_path, valkey_url, max_upload_bytes=3 * 2**20, max_body_bytes=2 * 2**20)
+    house.forget_quotas()
+    alice = house.header("alice")
+    for _ in range(3):
+        endless = iter([bytes(2**20)] * 4)
+        assert house.http.post("/v1/uploads", content=endless, headers=alice).status_code == 413
+    assert house.http.post("/v1/uploads", content=bytes(2 * 2**20), headers=alice).status_code == 201
 
 
 def test_two_owners_may_use_one_idempotency_key(house: House) -> None:
