@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from api.app import create_app
+from api.routes import events
 from api.services import Services
 from certd.settings import Settings
 
@@ -250,6 +251,21 @@ def test_readiness_needs_a_worker_and_liveness_does_not(client: TestClient) -> N
     """With a queue and no worker the service is alive, and not ready."""
     assert client.get("/livez").status_code == 200
     _refused(client.get("/readyz"), 503, "unavailable")
+
+
+def test_one_stream_too_many_is_told_to_come_back(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many streams as are held open at a time, and one after the other any number."""
+    job_id = client.post("/v1/jobs", json=GOOD).json()["id"]
+    client.post(f"/v1/jobs/{job_id}/cancel")
+    monkeypatch.setattr(events, "MOST_STREAMS", 1)
+    for _ in range(3):
+        assert "event: ended" in client.get(f"/v1/jobs/{job_id}/events").text
+    monkeypatch.setattr(events, "_open", {object()})
+    refused = client.get(f"/v1/jobs/{job_id}/events")
+    _refused(refused, 503, "unavailable")
+    assert int(refused.headers["retry-after"]) == events.FULL_RETRY_SECONDS
 
 
 def test_a_queue_that_is_away_answers_503(data_dir: Path) -> None:
