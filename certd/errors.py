@@ -18,7 +18,8 @@
     ├── TooLarge                413  names the limit
     ├── QuotaExceeded           429  retry later
     ├── Unavailable             503  retry later
-    │   └── Unreachable
+    │   ├── Unreachable
+    │   └── StorageAway              where jobs lie, nothing answers
     ├── StorageFull             507  retry later
     ├── ModelError              500  the classifier, not the request
     │   ├── DigestMismatch
@@ -196,6 +197,13 @@ class Unreachable(Unavailable):
 
     code = "unreachable"
     title = "No server answers"
+
+
+class StorageAway(Unavailable):
+    """Where jobs lie, nothing answers, or not as it should; so nothing is known to be there or not."""
+
+    code = "storage-away"
+    title = "Storage does not answer"
 
 
 class ModelError(CertdError):

@@ -113,7 +113,7 @@ class JobStorage:
         left = {name for name in names if GONE + name in names}
         left |= {name for name in self.unfinished_ids() if self._is_settled(name)}
         for job_id in left:
-            if not self._exists(job_id):
+            if "job.json" not in self._held(job_id):
                 self._store.remove_folder(f"{JOBS}/{job_id}")
             self._store.remove(f"{UNFINISHED}/{job_id}")
         return len(left)
@@ -316,17 +316,15 @@ class JobStorage:
             raise NotFound(f"There is no job {job_id!r}.")
         return folder
 
-    def _exists(self, job_id: str) -> bool:
-        try:
-            self._folder(job_id)
-        except (Gone, NotFound):
-            return False
-        return True
+    def _held(self, job_id: str) -> list[str]:
+        """Return what a folder of a job holds; nothing if it is not there."""
+        return self._store.children(f"{JOBS}/{job_id}")
 
     def _is_settled(self, job_id: str) -> bool:
         """Return whether a job that is noted as unfinished is not: it ended, or never came to be."""
-        if self._exists(job_id):
-            return self._store.exists(f"{JOBS}/{job_id}/state.json")
+        held = self._held(job_id)
+        if "job.json" in held:
+            return "state.json" in held
         try:
             noted_at = self._store.modified_at(f"{UNFINISHED}/{job_id}")
         except FileNotFoundError:

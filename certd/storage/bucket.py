@@ -12,6 +12,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import s3fs
+from botocore.exceptions import BotoCoreError
+from s3fs.core import S3_RETRYABLE_ERRORS
+
+from certd.errors import StorageAway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +24,19 @@ IN_MEMORY_BYTES = 32 * 2**20
 # Two conditional writes that meet are both refused by some servers, with the advice to try again.
 COLLISION = "ConditionalRequestConflict"
 TRIES = 10
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Tell a bucket that does not answer from one that says what is there and what is not."""
+    try:
+        yield
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except (OSError, BotoCoreError, *S3_RETRYABLE_ERRORS) as error:
+        raise StorageAway(
+            f"The bucket does not answer as it should ({error}). Nothing is lost; try again in a moment."
+        ) from error
 
 
 class BucketStore:
@@ -40,6 +57,7 @@ class BucketStore:
     def __repr__(self) -> str:
         return f"bucket s3://{self._place}"
 
+    @_answering()
     def read(self, name: str) -> bytes:
         """Return what lies under ``name``; see :class:`certd.storage.store.Store` for this and the rest."""
         return cast("bytes", self._bucket.cat_file(self._key(name)))
@@ -48,6 +66,7 @@ class BucketStore:
         """Fetch what lies under ``name``."""
         return io.BytesIO(self.read(name))
 
+    @_answering()
     def write(self, name: str, content: bytes) -> None:
         """Replace what lies under ``name``."""
         self._bucket.pipe_file(self._key(name), content)
@@ -60,6 +79,7 @@ class BucketStore:
             stream.seek(0)
             self.write(name, stream.read())
 
+    @_answering()
     def create(self, name: str, content: bytes) -> bool:
         """Write ``name`` unless it is there."""
         for tries_left in reversed(range(TRIES)):
@@ -74,10 +94,15 @@ class BucketStore:
                 return True
         raise AssertionError  # the last try returned or raised
 
+    @_answering()
     def exists(self, name: str) -> bool:
         """Return whether there is such an object."""
-        return bool(self._bucket.isfile(self._key(name)))
+        try:
+            return bool(self._bucket.info(self._key(name))["type"] == "file")
+        except FileNotFoundError:
+            return False
 
+    @_answering()
     def children(self, folder: str) -> list[str]:
         """Return what lies directly in ``folder``."""
         try:
@@ -86,14 +111,17 @@ class BucketStore:
             return []
         return [key.rsplit("/", 1)[-1] for key in found]
 
+    @_answering()
     def modified_at(self, name: str) -> float:
         """Return when ``name`` was written, by the server's clock."""
         return float(self._bucket.info(self._key(name))["LastModified"].timestamp())
 
+    @_answering()
     def remove(self, name: str) -> None:
         """Remove one object."""
         self._bucket.rm_file(self._key(name))
 
+    @_answering()
     def remove_folder(self, folder: str) -> None:
         """Remove all objects of ``folder``, one after another."""
         try:

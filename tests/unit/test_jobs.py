@@ -149,6 +149,25 @@ def test_a_job_that_was_being_stored_when_its_process_died_is_swept_after_a_whil
     assert storage.job_ids() == storage.unfinished_ids() == []
 
 
+class _ForgetfulStore(FolderStore):
+    """A store that finds nothing under any name, though it lists what is there."""
+
+    def exists(self, _: str) -> bool:
+        return False
+
+
+def test_a_job_that_is_only_not_found_is_never_swept(tmp_path: Path) -> None:
+    """A job that is listed is there, and stays unfinished, whatever a look under its name says."""
+    job = _job()
+    JobStorage(FolderStore(tmp_path)).create(job, _inputs())
+    an_hour_ago = time.time() - STORING_SECONDS - 1
+    os.utime(tmp_path / "unfinished" / job.id, (an_hour_ago, an_hour_ago))
+    storage = JobStorage(_ForgetfulStore(tmp_path))
+    assert storage.sweep() == 0
+    assert storage.unfinished_ids() == [job.id]
+    assert JobStorage(FolderStore(tmp_path)).read(job.id) == job
+
+
 def test_a_job_whose_end_was_written_by_a_process_that_died_is_settled(tmp_path: Path) -> None:
     """The note that it is unfinished goes; the job and its end stay."""
     storage, job = JobStorage(FolderStore(tmp_path)), _job()

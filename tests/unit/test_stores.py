@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from certd.errors import InvalidParameter
+from certd.errors import InvalidParameter, StorageAway
 from certd.storage import FolderStore, Store, open_store
-from tests.s3_server import new_bucket, s3_server
+from tests.s3_server import new_bucket, overloaded_server, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +116,25 @@ def test_of_many_that_create_at_once_one_wins(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert [str(number).encode() for number in won] == [store.read("once")]
+
+
+@pytest.mark.parametrize("answers", ["503", "nobody"])
+def test_a_bucket_that_does_not_answer_is_not_taken_for_empty(
+    monkeypatch: pytest.MonkeyPatch, answers: str
+) -> None:
+    """Overloaded, or with nobody at its address: nothing is said to be there or not."""
+    with overloaded_server() as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        if answers == "nobody":
+            monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        store = open_store("s3://bucket/prefix")
+        for ask in (store.exists, store.read, store.open, store.children, store.modified_at):
+            with pytest.raises(StorageAway, match="try again"):
+                ask("a/b")
+        for write in (store.write, store.create):
+            with pytest.raises(StorageAway):
+                write("a/b", b"x")
 
 
 @pytest.mark.parametrize("place", ["gs://bucket", "s3://", "s3:///", "http://host/x"])
