@@ -47,6 +47,14 @@ class Pulse:
         with suppress(RedisError):
             self._workforce.leave(self._state.worker_id)
 
+    def claimed_elsewhere(self, job_id: str, shard: int) -> bool:
+        """Return whether another live worker has a shard in hand."""
+        return any(
+            (worker.job_id, worker.shard) == (job_id, shard)
+            for worker in self._workforce.workers()
+            if worker.worker_id != self._state.worker_id
+        )
+
     @contextmanager
     def holding(self, job_id: str, shard: int) -> Iterator[None]:
         """Claim a shard for the duration of a block."""

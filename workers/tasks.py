@@ -72,7 +72,7 @@ class Tasks:
 
     def _do(self, job: Job, index: int) -> None:
         job_id = job.id
-        if self._storage.read_outcome(job_id) is None and not self._storage.asked_to_cancel(job_id):
+        if self._is_wanted(job_id, index):
             with (
                 self._pulse.holding(job_id, index),
                 structlog.contextvars.bound_contextvars(request_id=job.request_id),
@@ -82,6 +82,15 @@ class Tasks:
             self._dispatcher.dispatch(job)
             self._finisher.end_if_complete(job)
             self._finisher.end_if_canceled(job, self._dispatcher.busy(job))
+
+    def _is_wanted(self, job_id: str, index: int) -> bool:
+        """Return whether a shard is to be begun here: a message may be one of several, or come late.
+
+        A shard that another live worker has in hand is not. Should that one die, its own message comes back.
+        """
+        if self._storage.read_outcome(job_id) is not None or self._storage.asked_to_cancel(job_id):
+            return False
+        return not self._pulse.claimed_elsewhere(job_id, index)
 
     def _bring_forward(self, job: Job, index: int) -> None:
         if index in self._storage.finished_shards(job.id):
@@ -97,13 +106,14 @@ class Tasks:
         try:
             run, drawn = self._work.run(job, index)
         except Interrupted as error:
+            self._take_back_attempt(job, index)
             log.info("shard_interrupted", job_id=job.id, shard=index, detail=error.message)
         except Gone:
             raise
         except StorageFull as error:
             # No fault of the shard's, so no attempt of it. It stays among those sent, and is sent again once
             # those count as lost: a pause in which there may come to be room.
-            self._redis.hincrby(keys.attempts(job.id), str(index), -1)
+            self._take_back_attempt(job, index)
             log.warning("storage_full", job_id=job.id, shard=index, detail=error.message)
         except CertdError as error:
             self._after_error(job, index, error)
@@ -146,10 +156,17 @@ class Tasks:
 
     def _begin_attempt(self, job: Job, index: int) -> int:
         self._board.start(job.id)
+        return self._count_attempts(job, index, 1)
+
+    def _take_back_attempt(self, job: Job, index: int) -> None:
+        """Forget an attempt whose end says nothing of its shard."""
+        self._count_attempts(job, index, -1)
+
+    def _count_attempts(self, job: Job, index: int, more: int) -> int:
         key = keys.attempts(job.id)
-        attempt = int(self._redis.hincrby(key, str(index), 1))
+        attempts = int(self._redis.hincrby(key, str(index), more))
         self._redis.expire(key, keys.LIFETIME_SECONDS)
-        return attempt
+        return attempts
 
     def _give_up(self, job: Job, index: int) -> None:
         shard = job.shards[index]
