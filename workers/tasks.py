@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from certd.errors import CertdError, Gone, Interrupted, ModelError, NotFound, StorageFull
+from certd.errors import CertdError, Gone, Interrupted, ModelError, NotFound, StorageAway, StorageFull
 from certd.jobs import keys
 from certd.jobs.finish import Finisher
 from certd.models.soup_specification import ENSEMBLE
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from workers.shards import ShardWork
 
 log = structlog.get_logger("workers")
+
+PAUSE_SECONDS = 2.0
+"""Before the second attempt at a shard; doubled before each one after it."""
 
 
 class Tasks:
@@ -59,16 +62,11 @@ class Tasks:
     def certify_shard(self, job_id: str, index: int) -> None:
         """Do what a message asks, unless it is done already."""
         try:
-            job = self._storage.read(job_id)
+            self._do(self._storage.read(job_id), index)
         except (NotFound, Gone):
             log.warning("job_gone", job_id=job_id, shard=index)
-            return
-        try:
-            self._do(job, index)
-        except Gone:
-            log.info("job_deleted", job_id=job_id, shard=index)
-        except StorageFull as error:
-            log.warning("storage_full", job_id=job_id, shard=index, detail=error.message)
+        except (StorageFull, StorageAway) as error:
+            _log_failed_storage(job_id, index, error)
 
     def _do(self, job: Job, index: int) -> None:
         job_id = job.id
@@ -110,15 +108,16 @@ class Tasks:
             log.info("shard_interrupted", job_id=job.id, shard=index, detail=error.message)
         except Gone:
             raise
-        except StorageFull as error:
+        except (StorageFull, StorageAway) as error:
             # No fault of the shard's, so no attempt of it. It stays among those sent, and is sent again once
-            # those count as lost: a pause in which there may come to be room.
+            # those count as lost: a pause in which there may come to be room, or an answer.
             self._take_back_attempt(job, index)
-            log.warning("storage_full", job_id=job.id, shard=index, detail=error.message)
+            _log_failed_storage(job.id, index, error)
         except CertdError as error:
-            self._after_error(job, index, error)
+            self._after_error(job, index, attempt, error)
         except Exception as error:  # noqa: BLE001
-            self._after_error(job, index, ModelError(f"{type(error).__name__}: {error}"), may_pass=True)
+            wrapped = ModelError(f"{type(error).__name__}: {error}")
+            self._after_error(job, index, attempt, wrapped, may_pass=True)
         else:
             self._after_success(job, index, attempt, run, drawn, time.monotonic() - began)
 
@@ -143,14 +142,16 @@ class Tasks:
             duration_seconds=round(seconds, 3),
         )
 
-    def _after_error(self, job: Job, index: int, error: CertdError, *, may_pass: bool = False) -> None:
-        """Try again what may pass; end the job on what cannot."""
+    def _after_error(
+        self, job: Job, index: int, attempt: int, error: CertdError, *, may_pass: bool = False
+    ) -> None:
+        """Try again later what may pass; end the job on what cannot."""
         retry = error.retryable or may_pass
         self._metrics.attempt_failed(error, 0 if retry else len(job.shards[index]))
         log.warning("attempt_failed", job_id=job.id, shard=index, code=error.code, detail=error.message)
         if retry:
             self._redis.hset(keys.failures(job.id), str(index), error.message)
-            self._dispatcher.forget(job.id, index)
+            self._dispatcher.put_off(job.id, index, PAUSE_SECONDS * 2 ** (attempt - 1))
         else:
             self._finisher.fail(job.id, error, shard=index)
 
@@ -180,6 +181,11 @@ class Tasks:
         )
         self._finisher.fail(job.id, error, shard=index, attempts=self._max_attempts)
         log.error("job_failed", job_id=job.id, shard=index, attempts=self._max_attempts)
+
+
+def _log_failed_storage(job_id: str, index: int, error: CertdError) -> None:
+    event = "storage_full" if isinstance(error, StorageFull) else "storage_away"
+    log.warning(event, job_id=job_id, shard=index, detail=error.message)
 
 
 def _of_which(job: Job, index: int) -> str:

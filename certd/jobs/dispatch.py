@@ -62,9 +62,10 @@ class Dispatcher:
         """Return the shards of a job that workers are at."""
         return self._workforce.claims(job.id)
 
-    def forget(self, job_id: str, shard: int) -> None:
-        """Strike a shard off the list of the sent, so that the next round sends it again."""
-        self._redis.hdel(keys.sent(job_id), str(shard))
+    def put_off(self, job_id: str, shard: int, seconds: float) -> None:
+        """Have a shard sent again after a while; until then it counts as sent."""
+        lost_at = time.time() + min(seconds, self._resend_after_seconds)
+        self._redis.hset(keys.sent(job_id), str(shard), str(lost_at - self._resend_after_seconds))
 
     def forget_lost(self, job: Job) -> set[int]:
         """Strike off what was sent long ago and is nowhere: not queued, not claimed, not finished."""
@@ -73,8 +74,8 @@ class Dispatcher:
         deadline = time.time() - self._resend_after_seconds
         old = {shard for shard, sent_at in self._sent(job.id).items() if sent_at < deadline}
         lost = old - self._storage.finished_shards(job.id) - self._workforce.claims(job.id)
-        for shard in lost:
-            self.forget(job.id, shard)
+        if lost:
+            self._redis.hdel(keys.sent(job.id), *map(str, lost))
         return lost
 
     def relieve(self, jobs: Iterable[Job]) -> int:

@@ -13,6 +13,9 @@ class Store(Protocol):
 
     A reader sees the whole of what was written under a name, or nothing; what is written survives the process
     that wrote it. A name is made by this program, never by who asks it.
+
+    A store that does not answer is never taken for an empty one: then each of these raises ``StorageAway``.
+    What writes raises ``StorageFull`` where there is no room.
     """
 
     def read(self, name: str) -> bytes:

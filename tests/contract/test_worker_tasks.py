@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from certd.errors import Interrupted
+from certd.errors import Interrupted, OutOfMemory, StorageAway, StorageFull
 from certd.jobs import keys
 from certd.jobs.dispatch import Dispatcher
+from certd.jobs.job import JobStatus
 from certd.jobs.progress import ProgressBoard
 from certd.jobs.queue import ShardQueue, connect, make_broker
 from certd.jobs.shards import Shard
@@ -24,6 +25,7 @@ from workers.tasks import Tasks
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from certd.errors import CertdError
     from certd.jobs.job import Job
     from workers.shards import ShardWork
 
@@ -81,6 +83,11 @@ class Bench:
         self.dispatcher.dispatch(job)
         return job
 
+    def sent(self, job: Job) -> dict[int, float]:
+        """Return when each shard counts as sent."""
+        found = cast("dict[str, str]", self.redis.hgetall(keys.sent(job.id)))
+        return {int(shard): float(sent_at) for shard, sent_at in found.items()}
+
     def attempts(self, job: Job) -> int:
         """Return how many attempts at the first shard count."""
         return int(cast("str | None", self.redis.hget(keys.attempts(job.id), "0")) or 0)
@@ -115,3 +122,32 @@ def test_work_that_was_stopped_on_purpose_is_no_attempt(bench: Bench) -> None:
         bench.tasks.certify_shard(job.id, 0)
     assert bench.attempts(job) == 0
     assert bench.storage.read_outcome(job.id) is None
+
+
+@pytest.mark.parametrize("error", [StorageFull("No room."), StorageAway("Input/output error.")])
+def test_storage_that_fails_counts_no_attempt(bench: Bench, error: CertdError) -> None:
+    """It is no fault of the shard's, which waits among those sent until storage may be well again."""
+    job = bench.job()
+    bench.work.error = error
+    for _ in range(MAX_ATTEMPTS + 1):
+        bench.tasks.certify_shard(job.id, 0)
+    assert bench.attempts(job) == 0
+    assert bench.storage.read_outcome(job.id) is None
+    assert 0 in bench.sent(job)
+
+
+@pytest.mark.parametrize("error", [OutOfMemory("The device is full."), RuntimeError("A bad moment.")])
+def test_what_may_pass_is_tried_again_after_a_pause_that_grows(bench: Bench, error: Exception) -> None:
+    """All attempts in one bad moment would say nothing of the shard."""
+    job = bench.job()
+    bench.work.error = error
+    pauses = []
+    for _ in range(MAX_ATTEMPTS):
+        bench.tasks.certify_shard(job.id, 0)
+        pauses.append(bench.sent(job)[0] + RESEND_AFTER_SECONDS - time.time())
+    assert pauses == pytest.approx([2.0, 4.0, 8.0], abs=1.0)
+    assert bench.attempts(job) == MAX_ATTEMPTS
+    bench.tasks.certify_shard(job.id, 0)
+    outcome = bench.storage.read_outcome(job.id)
+    assert outcome is not None
+    assert outcome.status is JobStatus.FAILED

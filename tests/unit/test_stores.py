@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -52,7 +55,7 @@ def test_a_write_that_breaks_off_leaves_nothing(store: Store) -> None:
     """A reader sees the whole of what was written, or what was there before."""
     store.write("a/x", b"before")
     for name in ("a/x", "a/new"):
-        with pytest.raises(OSError, match="full"):
+        with pytest.raises(ValueError, match="half"):
             _break_off(store, name)
     assert store.read("a/x") == b"before"
     assert store.children("a") == ["x"]
@@ -61,7 +64,7 @@ def test_a_write_that_breaks_off_leaves_nothing(store: Store) -> None:
 def _break_off(store: Store, name: str) -> None:
     with store.writing(name) as stream:
         stream.write(b"half")
-        raise OSError(5, "full")
+        raise ValueError("only half is there")
 
 
 def test_a_name_is_created_once(store: Store) -> None:
@@ -73,9 +76,11 @@ def test_a_name_is_created_once(store: Store) -> None:
 
 def test_what_is_not_there_is_missed(store: Store) -> None:
     """Reading raises; listing, looking and removing do not."""
-    for read in (store.read, store.open, store.modified_at):
+    for read in (store.read, store.modified_at):
         with pytest.raises(FileNotFoundError):
             read("no/such")
+    with pytest.raises(FileNotFoundError), store.open("no/such"):
+        pass
     assert not store.exists("no/such")
     assert store.children("no") == []
     store.remove("no/such")
@@ -116,6 +121,29 @@ def test_of_many_that_create_at_once_one_wins(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert [str(number).encode() for number in won] == [store.read("once")]
+
+
+def test_a_folder_that_does_not_answer_is_not_taken_for_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handle that went stale, in every way to look at a file or to read on in it."""
+
+    def stale(*_: object, **__: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    store = FolderStore(tmp_path)
+    store.write("a/b", b"x")
+    with pytest.raises(StorageAway, match="Stale file handle"), store.open("a/b"):
+        stale()
+    for name in ("stat", "open", "listdir", "unlink"):
+        monkeypatch.setattr(os, name, stale)
+    monkeypatch.setattr(io, "open", stale)
+    for ask in (store.exists, store.read, store.children, store.modified_at, store.remove):
+        with pytest.raises(StorageAway, match="Stale file handle"):
+            ask("a/b")
+    for write in (store.write, store.create):
+        with pytest.raises(StorageAway):
+            write("a/b", b"x")
 
 
 @pytest.mark.parametrize("answers", ["503", "nobody"])
