@@ -9,10 +9,8 @@ from uuid import uuid4
 import structlog
 import torch
 from dramatiq import Worker
-from redis.exceptions import RedisError
 
 from certd.datasets.cache import DatasetCache
-from certd.errors import CertdError
 from certd.jobs.dispatch import Dispatcher
 from certd.jobs.expiry import Expiry
 from certd.jobs.progress import ProgressBoard
@@ -107,10 +105,12 @@ class WorkerProcess:
             done = self._reconciler.run(lock_seconds=self._settings.reconcile_seconds)
             if done is not None:
                 self._expire()
-        except (RedisError, OSError, CertdError) as error:
+        except Exception as error:  # noqa: BLE001 - the outermost loop
             # The next round sees the same storage, so nothing is lost by leaving this one.
-            self._log.warning("reconciliation_failed", detail=str(error))
+            self._log.warning("reconciliation_failed", detail=f"{type(error).__name__}: {error}")
             return
+        for job_id, why in done.unreadable.items() if done else ():
+            self._log.warning("job_unreadable", job_id=job_id, detail=why)
         if done and (done.resent or done.reseeded or done.finished):
             self._log.info(
                 "jobs_reconciled", resent=done.resent, reseeded=done.reseeded, finished=done.finished

@@ -18,7 +18,7 @@ REMEMBERED = 100_000
 
 
 class Expiry:
-    """Deletes jobs that ended long ago.
+    """Deletes jobs that ended long ago; what another version wrote, and this one cannot read, it leaves.
 
     Args:
         storage: Where all jobs lie.
@@ -47,13 +47,13 @@ class Expiry:
     def _read(self, job_id: str) -> datetime | None:
         try:
             outcome = self._storage.read_outcome(job_id)
-        except (Gone, NotFound):
+        except (Gone, NotFound, ValueError):
             return None
         return None if outcome is None else outcome.finished_at
 
     def _delete(self, job_id: str) -> bool:
         try:
             self._storage.delete(job_id)
-        except (Gone, NotFound):
+        except (Gone, NotFound, ValueError):
             return False
         return True

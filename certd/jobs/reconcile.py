@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
 
 from certd.errors import Gone, NotFound
 from certd.jobs import keys
 from certd.jobs.finish import Finisher
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from redis import Redis
 
     from certd.jobs.dispatch import Dispatcher
@@ -20,12 +25,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What one round found to do: shards sent, put back on the board, ended, and sent ahead of small jobs."""
+    """What one round found to do.
+
+    Attributes:
+        resent: Shards sent.
+        reseeded: Shards put back on the board.
+        finished: Jobs ended.
+        relieved: Shards sent ahead of small jobs.
+        unreadable: Jobs that could not be brought forward, and why.
+    """
 
     resent: int
     reseeded: int
     finished: int
     relieved: int
+    unreadable: Mapping[str, str]
 
 
 class Reconciler:
@@ -49,20 +63,31 @@ class Reconciler:
         if not self._redis.set(keys.RECONCILER, "1", nx=True, px=int(lock_seconds * 1000)):
             return None
         self._storage.sweep()
-        resent = reseeded = finished = 0
+        done: Counter[str] = Counter()
         jobs: list[Job] = []
+        unreadable: dict[str, str] = {}
         for job_id in self._storage.unfinished_ids():
             try:
                 job = self._storage.read(job_id)
+                done.update(self._bring_forward(job))
+                jobs.append(job)
             except (Gone, NotFound):
                 continue
-            reseeded += self._reseed(job)
-            finished += self._finisher.end_if_complete(job)
-            finished += self._finisher.end_if_canceled(job, self._dispatcher.busy(job))
-            self._dispatcher.forget_lost(job)
-            resent += self._dispatcher.dispatch(job)
-            jobs.append(job)
-        return Reconciled(resent, reseeded, finished, self._dispatcher.relieve(jobs))
+            except RedisError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one job of a newer version must not hold all others up
+                unreadable[job_id] = f"{type(error).__name__}: {error}"
+        return Reconciled(
+            done["resent"], done["reseeded"], done["finished"], self._dispatcher.relieve(jobs), unreadable
+        )
+
+    def _bring_forward(self, job: Job) -> dict[str, int]:
+        """Do what one job needs, and return how much of each kind that was."""
+        reseeded = self._reseed(job)
+        finished = self._finisher.end_if_complete(job)
+        finished |= self._finisher.end_if_canceled(job, self._dispatcher.busy(job))
+        self._dispatcher.forget_lost(job)
+        return {"reseeded": reseeded, "finished": finished, "resent": self._dispatcher.dispatch(job)}
 
     def _reseed(self, job: Job) -> int:
         """Put the progress of finished shards back where Redis does not know it."""

@@ -11,7 +11,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from certd.errors import Gone, InvalidParameter, NotFound
+from certd.errors import Gone, InvalidParameter, NotFound, StorageAway
 from certd.jobs.begun import Begun
 from certd.jobs.inputs import Inputs, read_image, read_inputs, write_inputs
 from certd.jobs.job import ID_PATTERN, Job, JobOutcome
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 JOBS, UNFINISHED, PROMISES = "jobs", "unfinished", "promises"
 GONE, CERTIFIED = ".gone-", ".parquet"
+SHARD = re.compile(r"(\d{5,})\.(?:parquet|refused)")
 REMEMBERED = 256
 """Jobs kept in memory; one of ten thousand images is about a megabyte."""
 STORING_SECONDS = 3600.0
@@ -177,8 +178,7 @@ class JobStorage:
 
     def finished_shards(self, job_id: str) -> set[int]:
         """Return the indices of the shards whose certificates, or refusals, lie in the folder."""
-        names = self._store.children(f"{self._folder(job_id)}/shards")
-        return {int(name.partition(".")[0]) for name in names}
+        return {int(found[1]) for found in self._shards(job_id)}
 
     def has_shard(self, job_id: str, index: int) -> bool:
         """Return whether one shard's certificates, or its refusal, lie in the folder."""
@@ -242,8 +242,7 @@ class JobStorage:
 
     def certified_shards(self, job_id: str) -> set[int]:
         """Return the indices of the shards whose certificates lie in the folder."""
-        names = self._store.children(f"{self._folder(job_id)}/shards")
-        return {int(name.removesuffix(CERTIFIED)) for name in names if name.endswith(CERTIFIED)}
+        return {int(found[1]) for found in self._shards(job_id) if found[0].endswith(CERTIFIED)}
 
     def write_checkpoint(self, job_id: str, index: int, records: Sequence[Record]) -> None:
         """Store how far a shard's images are, for the next attempt to go on from."""
@@ -322,12 +321,12 @@ class JobStorage:
 
     def _is_settled(self, job_id: str) -> bool:
         """Return whether a job that is noted as unfinished is not: it ended, or never came to be."""
-        held = self._held(job_id)
-        if "job.json" in held:
-            return "state.json" in held
         try:
+            held = self._held(job_id)
+            if "job.json" in held:
+                return "state.json" in held
             noted_at = self._store.modified_at(f"{UNFINISHED}/{job_id}")
-        except FileNotFoundError:
+        except (FileNotFoundError, StorageAway):
             return False
         return time.time() - noted_at > STORING_SECONDS
 
@@ -336,6 +335,11 @@ class JobStorage:
             return Job.model_validate_json(self._store.read(f"{JOBS}/{job_id}/job.json"))
         except FileNotFoundError:
             raise Gone(f"The job {job_id} was deleted, or has expired.") from None
+
+    def _shards(self, job_id: str) -> list[re.Match[str]]:
+        """Return the names of finished shards; what else lies beside them says nothing of a shard."""
+        names = self._store.children(f"{self._folder(job_id)}/shards")
+        return [found for name in names if (found := SHARD.fullmatch(name))]
 
     def _read_if_there(self, name: str) -> bytes | None:
         try:
