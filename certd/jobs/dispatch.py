@@ -62,20 +62,29 @@ class Dispatcher:
         """Return the shards of a job that workers are at."""
         return self._workforce.claims(job.id)
 
+    def waiting(self) -> set[tuple[str, int]]:
+        """Return job and shard of all that is queued."""
+        return self._queue.waiting()
+
     def put_off(self, job_id: str, shard: int, seconds: float) -> None:
         """Have a shard sent again after a while; until then it counts as sent."""
         lost_at = time.time() + min(seconds, self._resend_after_seconds)
         self._redis.hset(keys.sent(job_id), str(shard), str(lost_at - self._resend_after_seconds))
 
-    def forget_lost(self, job: Job) -> set[int]:
-        """Strike off what was sent long ago and is nowhere: not queued, not claimed, not finished."""
-        if self._queue.depth():
-            return set()
+    def forget_lost(self, job: Job, waiting: set[tuple[str, int]]) -> set[int]:
+        """Strike off what was sent long ago and is nowhere: not queued, not claimed, not finished.
+
+        Args:
+            job: The job.
+            waiting: What is queued, of all jobs.
+        """
         deadline = time.time() - self._resend_after_seconds
         old = {shard for shard, sent_at in self._sent(job.id).items() if sent_at < deadline}
-        lost = old - self._storage.finished_shards(job.id) - self._workforce.claims(job.id)
+        lost = {shard for shard in old if (job.id, shard) not in waiting}
         if lost:
-            self._redis.hdel(keys.sent(job.id), *map(str, lost))
+            lost -= self._storage.finished_shards(job.id) | self.busy(job)
+        for shard in lost:
+            self._redis.hdel(keys.sent(job.id), str(shard))
         return lost
 
     def relieve(self, jobs: Iterable[Job]) -> int:

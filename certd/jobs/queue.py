@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from certd.jobs.job import Job
 
@@ -98,10 +98,17 @@ class ShardQueue:
             )
         )
 
-    def depth(self) -> int:
-        """Return how many messages wait for a worker."""
+    def waiting(self) -> set[tuple[str, int]]:
+        """Return job and shard of every message that waits for a worker."""
+        return {shard for name in QUEUES for shard in self._waiting(f"{self._broker.namespace}:{name}")}
+
+    def _waiting(self, queue: str) -> Iterator[tuple[str, int]]:
         client = self._broker.client
-        return sum(int(client.llen(f"{self._broker.namespace}:{name}")) for name in QUEUES)
+        names = client.lrange(queue, 0, -1)
+        # Fetched between the two looks, a message may have no body any more.
+        for body in filter(None, client.hmget(f"{queue}.msgs", names) if names else ()):
+            job_id, shard = Message.decode(body).args
+            yield job_id, shard
 
 
 def _actor_name(queue: str) -> str:

@@ -66,10 +66,11 @@ class Reconciler:
         done: Counter[str] = Counter()
         jobs: list[Job] = []
         unreadable: dict[str, str] = {}
+        waiting = self._dispatcher.waiting()
         for job_id in self._storage.unfinished_ids():
             try:
                 job = self._storage.read(job_id)
-                done.update(self._bring_forward(job))
+                done.update(self._bring_forward(job, waiting))
                 jobs.append(job)
             except (Gone, NotFound):
                 continue
@@ -81,12 +82,12 @@ class Reconciler:
             done["resent"], done["reseeded"], done["finished"], self._dispatcher.relieve(jobs), unreadable
         )
 
-    def _bring_forward(self, job: Job) -> dict[str, int]:
+    def _bring_forward(self, job: Job, waiting: set[tuple[str, int]]) -> dict[str, int]:
         """Do what one job needs, and return how much of each kind that was."""
         reseeded = self._reseed(job)
         finished = self._finisher.end_if_complete(job)
         finished |= self._finisher.end_if_canceled(job, self._dispatcher.busy(job))
-        self._dispatcher.forget_lost(job)
+        self._dispatcher.forget_lost(job, waiting)
         return {"reseeded": reseeded, "finished": finished, "resent": self._dispatcher.dispatch(job)}
 
     def _reseed(self, job: Job) -> int:

@@ -11,7 +11,7 @@ import pytest
 from certd.jobs import keys
 from certd.jobs.dispatch import Dispatcher
 from certd.jobs.progress import ProgressBoard
-from certd.jobs.queue import ShardQueue, connect, make_broker
+from certd.jobs.queue import HIGH, NAMESPACE, ShardQueue, connect, make_broker
 from certd.jobs.reconcile import Reconciled, Reconciler
 from certd.jobs.storage import JobStorage
 from certd.settings import Settings
@@ -47,6 +47,10 @@ class Office:
         job = _job(1)
         self.storage.create(job, _inputs(1))
         return job
+
+    def note_sent_long_ago(self, job: Job) -> None:
+        """Have the shard count as sent, longer ago than a shard may be nowhere."""
+        self.redis.hset(keys.sent(job.id), "0", "1")
 
     def reconcile(self) -> Reconciled:
         """Do one round."""
@@ -109,3 +113,16 @@ def test_no_fault_of_a_round_ends_the_worker(
     monkeypatch.setattr(Reconciler, "run", fail)
     process.run(stopped)
     assert len(rounds) == 2
+
+
+def test_a_lost_shard_is_sent_again_however_busy_the_queue_is(office: Office) -> None:
+    """Messages of others say nothing of it, and its own keep it from being sent twice."""
+    lost, waiting = office.job(), office.job()
+    office.dispatcher.dispatch(waiting)
+    for job in (lost, waiting):
+        office.note_sent_long_ago(job)
+    assert office.reconcile().resent == 1
+    for job in (lost, waiting):
+        office.note_sent_long_ago(job)
+    assert office.reconcile().resent == 0
+    assert office.redis.llen(f"{NAMESPACE}:{HIGH}") == 2
