@@ -5,8 +5,11 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+import structlog
+from redis.exceptions import RedisError
+
 from api.request_log import current_request_id
-from certd.errors import TooLarge
+from certd.errors import CertdError, TooLarge
 from certd.jobs.job import Job, JobInputs, utc_now
 from certd.jobs.request import RERUN_OF
 from certd.jobs.shards import cut, cut_runs
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from certd.models.recipe import Recipe
     from certd.noise.specification import NoiseSpecification
     from certd.smoothing.request import Certification
+
+log = structlog.get_logger("api")
 
 
 def admit(  # noqa: PLR0913, PLR0917 - the parts of a job
@@ -94,7 +99,7 @@ def admit(  # noqa: PLR0913, PLR0917 - the parts of a job
     services.backpressure.require_room()
     with services.quota.charged(caller, job.max_draws):
         services.storage.create(job, inputs)
-    services.dispatcher.dispatch(job)
+    _dispatch(services, job)
     return job
 
 
@@ -141,6 +146,14 @@ def noises_of(certification: Certification, sweep: Sweep | None) -> list[NoiseSp
         return [certification.noise]
     question = sweep.question
     return [question.certification(certification.model, sigma).noise for sigma in question.sigmas]
+
+
+def _dispatch(services: Services, job: Job) -> None:
+    """Queue a stored job. If that fails, it is no failure of the request: the reconciler finds the job."""
+    try:
+        services.dispatcher.dispatch(job)
+    except (RedisError, CertdError) as error:
+        log.warning("dispatch_failed", job_id=job.id, detail=str(error))
 
 
 def _registered(certification: Certification, sweep: Sweep | None, recipe: Recipe | None) -> str:

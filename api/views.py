@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import RedisError
+
 from api.ended_jobs import is_wanted
 from api.schemas import JobPage, JobView, Progress
 from api.sweep_views import sweep_view
@@ -16,26 +18,37 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from api.services import Services
-    from certd.jobs.job import Job
+    from certd.jobs.job import Job, JobOutcome
 
 
 def job_view(services: Services, job: Job) -> JobView:
     """Return a job with its state, progress and links."""
     outcome = services.storage.read_outcome(job.id)
-    certification = job.certification
-    images = job.images_total
-    progress = (
-        JobProgress.ended(images, outcome.spent)
-        if outcome
-        else services.board.job(job.id, images, certification.procedure.max_draws)
-    )
-    status = outcome.status if outcome else unfinished_status(services, job)
+    if outcome is not None:
+        return _view(
+            services, job, outcome.status, JobProgress.ended(job.images_total, outcome.spent), outcome
+        )
+    progress = services.board.job(job.id, job.images_total, job.certification.procedure.max_draws)
+    return _view(services, job, unfinished_status(services, job), progress)
+
+
+def new_job_view(services: Services, job: Job) -> JobView:
+    """Return a job that was just stored; while the queue is away, nobody has begun it."""
+    try:
+        return job_view(services, job)
+    except RedisError:
+        return _view(services, job, JobStatus.QUEUED, JobProgress.none(job.images_total, job.max_draws))
+
+
+def _view(
+    services: Services, job: Job, status: JobStatus, progress: JobProgress, outcome: JobOutcome | None = None
+) -> JobView:
     return JobView(
         id=job.id,
         status=status,
         created_at=job.created_at,
         finished_at=outcome.finished_at if outcome else None,
-        certification=certification.model_dump(mode="json"),
+        certification=job.certification.model_dump(mode="json"),
         dataset=job.inputs.dataset,
         labelled=job.inputs.labelled,
         tags=list(job.tags),

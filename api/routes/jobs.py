@@ -17,7 +17,7 @@ from api.preferences import matches, response_headers, wait_seconds
 from api.rerun import rerun_once
 from api.schemas import FinishedJob, JobPage, JobView
 from api.services import Provided, Services
-from api.views import job_view, page_of_jobs
+from api.views import job_view, new_job_view, page_of_jobs
 from certd.errors import Conflict, Gone
 from certd.jobs.job import JobStatus
 
@@ -47,7 +47,8 @@ async def submit(request: Request, response: Response, services: Provided) -> An
         headers["Preference-Applied"] = f"wait={wait}"
         if await _ended(services, stored.job.id, wait):
             response.status_code = 200
-    view = await run_in_threadpool(job_view, services, stored.job)
+    seen = job_view if stored.replayed else new_job_view
+    view = await run_in_threadpool(seen, services, stored.job)
     response.headers.update({**headers, **response_headers(view), "Location": view.links["self"]})
     response.headers["Operation-Location"] = view.links["self"]
     if response.status_code == 200:
@@ -121,7 +122,7 @@ def rerun_job(
     Each run holds at its own alpha; the better of two, chosen after looking at both, holds at the sum.
     """
     stored = rerun_once(services, caller, job_id, idempotency_key(request))
-    view = job_view(services, stored.job)
+    view = (job_view if stored.replayed else new_job_view)(services, stored.job)
     replayed = {"Idempotency-Replayed": "true"} if stored.replayed else {}
     response.headers.update({**replayed, **response_headers(view), "Location": view.links["self"]})
     return view

@@ -55,6 +55,19 @@ class JobProgress:
     eta_seconds: float | None
 
     @classmethod
+    def none(cls, images_total: int, draws_expected: int) -> JobProgress:
+        """Return how far a job is that nobody has begun."""
+        return cls(
+            images_total=images_total,
+            images_done=0,
+            images_abstained=0,
+            draws_done=0,
+            draws_expected=draws_expected,
+            images_per_second=None,
+            eta_seconds=None,
+        )
+
+    @classmethod
     def ended(cls, images_total: int, spent: Spent) -> JobProgress:
         """Return how far a job that ended came."""
         return cls(
