@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from certd.jobs.idempotency import promise
+from certd.jobs.idempotency import promise, withdraw
 from certd.jobs.job import new_job_id
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def stored_once(
 
     Raises:
         KeyReused: If the key came before with another request.
-        Conflict: If the first request with this key is still being read.
+        Conflict: If the first request with this key is still being read, or this one was so slow that another
+            took its place.
     """
     job_id = new_job_id()
     if key is None:
@@ -53,5 +54,5 @@ def stored_once(
     try:
         return Stored(create(job_id), replayed=False)
     except BaseException:
-        services.storage.break_promise(promised.name)
+        withdraw(services.storage, promised)
         raise

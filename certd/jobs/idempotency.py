@@ -3,6 +3,10 @@
 The first to come writes a promise, one file named by the key's digest, that says which job it is about to
 make from which request. Whoever comes later finds it there. It lies in storage and not in the queue, so a
 flushed queue forgets no job.
+
+A promise that its process did not live to keep is followed by another one, named by the job that was never
+made. Nothing is written over and nothing of another's removed, so of those who come at once one follows; and
+a process that was only slow finds, before its job is there, that it was followed.
 """
 
 from __future__ import annotations
@@ -27,13 +31,15 @@ class Promise:
     """One key's claim to one job.
 
     Attributes:
-        name: Digest of owner and key.
+        name: Under which it lies.
         job_id: The job that the key stands for.
+        made_at: Its Unix time.
         replayed: Whether that job exists already.
     """
 
     name: str
     job_id: str
+    made_at: float
     replayed: bool
 
 
@@ -52,23 +58,35 @@ def promise(storage: JobStorage, owner: str | None, key: str, fingerprint: str, 
         Conflict: If the first request with this key is still being read.
     """
     name = hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()
-    ours = {"job_id": job_id, "fingerprint": fingerprint, "made_at": time()}
-    found = json.loads(storage.promise(name, json.dumps(ours).encode()))
-    if found["job_id"] == job_id:
-        return Promise(name, job_id, replayed=False)
-    if found["fingerprint"] != fingerprint:
-        raise KeyReused(
-            "This Idempotency-Key was used for another request. Send the same request again, or a new key.",
-            job_id=found["job_id"],
-        )
-    if _exists(storage, found["job_id"]):
-        return Promise(name, found["job_id"], replayed=True)
-    if time() - found["made_at"] < IN_FLIGHT_SECONDS:
-        raise Conflict(
-            "The first request with this Idempotency-Key is still being read; ask again in a moment."
-        )
-    storage.break_promise(name)
-    return promise(storage, owner, key, fingerprint, job_id)
+    ours = json.dumps({"job_id": job_id, "fingerprint": fingerprint, "made_at": time()}).encode()
+    while True:
+        found = json.loads(storage.promise(name, ours))
+        first, made_at = str(found["job_id"]), float(found["made_at"])
+        if first == job_id:
+            return Promise(name, job_id, made_at, replayed=False)
+        if found["fingerprint"] != fingerprint:
+            raise KeyReused(
+                "This Idempotency-Key was used for another request. Send the same request again, or a new "
+                "key.",
+                job_id=first,
+            )
+        if _exists(storage, first):
+            return Promise(name, first, made_at, replayed=True)
+        if time() - made_at < IN_FLIGHT_SECONDS:
+            raise Conflict(
+                "The first request with this Idempotency-Key is still being read; ask again in a moment."
+            )
+        name = first
+
+
+def withdraw(storage: JobStorage, made: Promise) -> None:
+    """Set a key free whose request failed, unless its job is there.
+
+    One that failed late keeps its promise: another may be about to follow it. Half the time is left for
+    clocks that differ.
+    """
+    if time() - made.made_at < IN_FLIGHT_SECONDS / 2 and not _exists(storage, made.job_id):
+        storage.break_promise(made.name)
 
 
 def _exists(storage: JobStorage, job_id: str) -> bool:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from certd.errors import Gone, InvalidParameter, NotFound, StorageAway
+from certd.errors import Conflict, Gone, InvalidParameter, NotFound, StorageAway
 from certd.jobs.begun import Begun
 from certd.jobs.inputs import Inputs, read_image, read_inputs, write_inputs
 from certd.jobs.job import ID_PATTERN, Job, JobOutcome
@@ -50,7 +51,7 @@ class JobStorage:
         jobs/<job id>/begun/00002.json           of a sweep, which classifier a run certifies
         jobs/.gone-<job id>                      a job that was deleted
         unfinished/<job id>                      a job that may have no state.json yet
-        promises/<digest of an idempotency key>
+        promises/<digest of an idempotency key>, or <job id> after a promise of that job that was not kept
 
     Args:
         store: Where all of it lies.
@@ -64,11 +65,14 @@ class JobStorage:
         """Write a small file once, and return what it holds: one of those who write at once wins.
 
         Args:
-            name: Letters and digits only.
+            name: A digest, or the id of a job that was promised and not made.
             content: Not empty.
         """
-        created = self._store.create(f"{PROMISES}/{name}", content)
-        return content if created else self._store.read(f"{PROMISES}/{name}")
+        while not self._store.create(f"{PROMISES}/{name}", content):
+            # Broken between the two, it is free again.
+            with suppress(FileNotFoundError):
+                return self._store.read(f"{PROMISES}/{name}")
+        return content
 
     def break_promise(self, name: str) -> None:
         """Forget what :meth:`promise` wrote."""
@@ -84,13 +88,18 @@ class JobStorage:
         self._folder(job_id)
 
     def create(self, job: Job, inputs: Inputs) -> None:
-        """Store a new job; it appears whole or not at all."""
+        """Store a new job; it appears whole or not at all.
+
+        Raises:
+            Conflict: If its idempotency key was given to another request meanwhile.
+        """
         folder = f"{JOBS}/{job.id}"
         try:
             # The reconciler must find whatever exists, so it is told of the job before that does.
             self._store.create(f"{UNFINISHED}/{job.id}", b"")
             with self._store.writing(f"{folder}/inputs.npz") as stream:
                 write_inputs(stream, inputs)
+            self._require_promise(job.id)
             self._store.create(f"{folder}/job.json", job.model_dump_json(indent=2).encode())
         except BaseException:
             self._store.remove_folder(folder)
@@ -314,6 +323,14 @@ class JobStorage:
                 raise Gone(f"The job {job_id} was deleted, or has expired.")
             raise NotFound(f"There is no job {job_id!r}.")
         return folder
+
+    def _require_promise(self, job_id: str) -> None:
+        """Refuse to make a job whose promise was followed by another one."""
+        if self._store.exists(f"{PROMISES}/{job_id}"):
+            raise Conflict(
+                "This request took so long that another one with its Idempotency-Key was taken in its place. "
+                "Send it again to find that one's job."
+            )
 
     def _held(self, job_id: str) -> list[str]:
         """Return what a folder of a job holds; nothing if it is not there."""
