@@ -34,7 +34,7 @@ def main() -> int:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    WorkerProcess(settings, settings.redis_url).run(stopped)
+    WorkerProcess(settings, settings.redis_url, stopped).run()
     return 0
 
 

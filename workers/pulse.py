@@ -55,6 +55,11 @@ class Pulse:
             if worker.worker_id != self._state.worker_id
         )
 
+    @property
+    def busy(self) -> bool:
+        """Return whether a shard is in hand here."""
+        return self._state.job_id is not None
+
     @contextmanager
     def holding(self, job_id: str, shard: int) -> Iterator[None]:
         """Claim a shard for the duration of a block."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import structlog
 import torch
 from dramatiq import Worker
+from redis.exceptions import RedisError
 
 from certd.datasets.cache import DatasetCache
 from certd.jobs.dispatch import Dispatcher
@@ -37,6 +39,7 @@ log = structlog.get_logger("workers")
 PREFETCH = 2
 IDLE_MILLISECONDS, NEARBY_IDLE_MILLISECONDS = 100, 20
 PATIENCE_TRIES = 60
+FAREWELL_SECONDS = 3.0
 
 
 class WorkerProcess:
@@ -45,14 +48,16 @@ class WorkerProcess:
     Args:
         settings: The process's settings.
         redis_url: The server to serve.
+        stopped: Set once the process is to stop.
     """
 
-    def __init__(self, settings: Settings, redis_url: str) -> None:
+    def __init__(self, settings: Settings, redis_url: str, stopped: threading.Event) -> None:
+        self._stopped = stopped
         self._settings = settings
         torch.set_num_threads(settings.threads)
         store = open_store(settings.store)
         storage = JobStorage(store)
-        redis = connect(redis_url, PATIENCE_TRIES)
+        redis = connect(redis_url, PATIENCE_TRIES, stopped)
         board = ProgressBoard(redis)
         broker = make_broker(redis_url, settings.heartbeat_seconds)
         dispatcher = Dispatcher(storage, redis, ShardQueue(broker), 2 * settings.heartbeat_seconds)
@@ -80,20 +85,34 @@ class WorkerProcess:
         self._consumer.queue_prefetch = PREFETCH
         self._log = log.bind(worker_id=worker_id, pid=os.getpid())
 
-    def run(self, stopped: threading.Event) -> None:
-        """Work until ``stopped`` is set; the shard in hand is finished first."""
+    def run(self) -> None:
+        """Work until the process is to stop; the shard in hand is finished first."""
         if self._settings.worker_metrics_port:
             port = self._metrics.serve(self._settings.worker_metrics_port)
             self._log.info("metrics_served", port=port)
         self._pulse.start()
         self._consumer.start()
         self._log.info("worker_started", device=self._settings.device, threads=self._settings.threads)
-        while not stopped.wait(self._settings.reconcile_seconds):
+        while not self._stopped.wait(self._settings.reconcile_seconds):
             self._reconcile()
         self._log.info("worker_stopping")
-        self._consumer.stop()
+        self._stop_consumer()
         self._pulse.stop()
         self._log.info("worker_stopped")
+
+    def _stop_consumer(self) -> None:
+        """Wait for the shard in hand as long as it takes, and a little for the queue's server.
+
+        Where that is away, what was done cannot be acknowledged and what was fetched not put back. All of it
+        comes back to the queue once this worker counts as dead.
+        """
+        for thread in self._consumer.workers:
+            thread.stop()
+            thread.join(FAREWELL_SECONDS)
+            while self._pulse.busy:
+                thread.join(FAREWELL_SECONDS)
+        with suppress(RedisError):
+            self._consumer.stop(timeout=int(FAREWELL_SECONDS * 1000))
 
     def _expire(self) -> None:
         jobs, files = self._expiry.run(), self._uploads.expire()

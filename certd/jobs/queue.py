@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Event
 from typing import TYPE_CHECKING
 
 import dramatiq
@@ -35,19 +36,37 @@ def is_small(job: Job) -> bool:
     return job.max_draws <= SMALL_JOB_DRAWS
 
 
-def connect(url: str, retries: int) -> Redis:
+class _UntilStopped(ExponentialBackoff):
+    """Waits between tries, but not once the process is to stop: then the next failure is the last."""
+
+    def __init__(self, stopped: Event) -> None:
+        super().__init__(cap=1.0, base=0.05)
+        self._stopped = stopped
+
+    def __deepcopy__(self, _: object) -> _UntilStopped:
+        # Each connection copies its policy; they all wait for the one event.
+        return self
+
+    def compute(self, failures: int) -> float:
+        if self._stopped.wait(super().compute(failures)):
+            raise RedisConnectionError("The queue's server is away, and this process is to stop.")
+        return 0.0
+
+
+def connect(url: str, retries: int, stopped: Event | None = None) -> Redis:
     """Return a client that decodes text, and tries again while the server is away.
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``.
         retries: Tries after the first, at most a second apart. A worker is patient, an API answers 503 soon.
+        stopped: Set once the process is to stop; there are no more tries then.
     """
     return Redis.from_url(
         url,
         decode_responses=True,
         socket_timeout=10,
         socket_connect_timeout=5,
-        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries),
+        retry=Retry(_UntilStopped(stopped or Event()), retries),
         retry_on_error=[RedisConnectionError, RedisTimeoutError],
     )
 

@@ -101,8 +101,8 @@ def test_no_fault_of_a_round_ends_the_worker(
     tmp_path: Path, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next round is done after one that failed in a way that nobody thought of."""
-    process = WorkerProcess(Settings(data_dir=tmp_path, reconcile_seconds=0.01), valkey_url)
     stopped, rounds = threading.Event(), list[int]()
+    process = WorkerProcess(Settings(data_dir=tmp_path, reconcile_seconds=0.01), valkey_url, stopped)
 
     def fail(*_: object, **__: object) -> None:
         rounds.append(1)
@@ -111,7 +111,7 @@ def test_no_fault_of_a_round_ends_the_worker(
         raise ValueError("unthought of")
 
     monkeypatch.setattr(Reconciler, "run", fail)
-    process.run(stopped)
+    process.run()
     assert len(rounds) == 2
 
 
