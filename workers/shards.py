@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
 
 from certd.errors import Interrupted
 from certd.jobs.progress import ShardProgress
@@ -58,8 +61,9 @@ class ShardWork:
         except NegativeVariance as error:
             if job.sweep is None:
                 raise
+            self._stop_if_ended(job)
             self._storage.refuse_shard(job.id, index, error.message)
-            self._board.report(job.id, index, self._storage.shard_progress(job, index))
+            self._say(job, index, self._storage.shard_progress(job, index))
             return None, 0
         inputs = self._storage.read_inputs(job.id)
         part = slice(shard.start, shard.stop)
@@ -75,10 +79,11 @@ class ShardWork:
         )
         manifest = certifier.manifest(job.inputs.dataset, inputs.image_ids)
         run = Run(manifest.model_copy(update={"marks": job.marks}), tuple(certificates))
+        self._stop_if_ended(job)
         self._storage.write_shard(job.id, index, run)
         self._storage.remove_checkpoint(job.id, index)
         progress = ShardProgress.of(run)
-        self._board.report(job.id, index, progress)
+        self._say(job, index, progress)
         return run, progress.draws_done - done_before
 
     def _pixels(self, job: Job, inputs: Inputs, part: slice) -> NDArray[np.uint8]:
@@ -89,13 +94,24 @@ class ShardWork:
         return self._datasets.pixels(job.inputs.dataset or "", inputs.image_ids[part], seen)
 
     def _stop_if_needless(self, job: Job, shard: Shard) -> None:
-        """Raise ``Interrupted`` if the job is to stop, or somebody else has finished the shard."""
+        """Raise ``Interrupted`` if the job has ended or is to, or somebody else has finished the shard."""
         if self._storage.has_shard(job.id, shard.index):
             # What was said here since of the shard's progress is less than what is true of it.
-            self._board.report(job.id, shard.index, self._storage.shard_progress(job, shard.index))
+            self._say(job, shard.index, self._storage.shard_progress(job, shard.index))
             raise Interrupted(f"Shard {shard.index} of {job.id} was finished by another worker.")
         if self._storage.asked_to_cancel(job.id):
             raise Interrupted(f"{job.id} was canceled.")
+        self._stop_if_ended(job)
+
+    def _stop_if_ended(self, job: Job) -> None:
+        """Raise ``Interrupted`` if the job has ended: what is stored after that is missing from its state."""
+        if self._storage.read_outcome(job.id) is not None:
+            raise Interrupted(f"{job.id} has ended.")
+
+    def _say(self, job: Job, index: int, progress: ShardProgress) -> None:
+        """Tell how far a shard is, if the queue's server can be told: what matters lies in storage."""
+        with suppress(RedisError):
+            self._board.report(job.id, index, progress)
 
     def _save(self, job: Job, index: int) -> Callable[[Sequence[Record]], None]:
         """Return a callback that stores now and then how far the images are."""
@@ -123,6 +139,6 @@ class ShardWork:
             if time.monotonic() - said_at > PROGRESS_SECONDS:
                 said_at = time.monotonic()
                 self._stop_if_needless(job, shard)
-                self._board.report(job.id, shard.index, ShardProgress(0, 0, draws_done))
+                self._say(job, shard.index, ShardProgress(0, 0, draws_done))
 
         return on_draws

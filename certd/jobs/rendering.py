@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, cast
 
 from certd.errors import Conflict, NotFound
+from certd.jobs.job import JobStatus
 from certd.jobs.sweep_rendering import report_of_job, sweep_content
 from certd.reports import results_of
 from certd.reports.figures import gallery
@@ -44,15 +45,28 @@ def render(storage: JobStorage, job_id: str, name: str) -> bytes:
     """
     if not _NAME.fullmatch(name):
         raise NotFound(f"There is no report {name!r}.")
-    stored = storage.read_report(job_id, name)
+    # Asked first: what is finished after it must not be missing from a report that is kept.
+    settled = _settled(storage, job_id)
+    stored = storage.read_report(job_id, name) if settled else None
     if stored is not None:
         return stored
-    # The outcome is read first: what is finished after it must not be missing from a report that is kept.
-    ended = storage.read_outcome(job_id) is not None
     content = _rendered(storage, job_id, name)
-    if ended:
+    if settled:
         storage.write_report(job_id, name, content)
     return content
+
+
+def _settled(storage: JobStorage, job_id: str) -> bool:
+    """Return whether a job has ended, and has no more images finished than at its end.
+
+    A worker that was at a shard when the job failed may store it a moment later.
+    """
+    outcome = storage.read_outcome(job_id)
+    if outcome is None or outcome.status is JobStatus.SUCCEEDED:
+        return outcome is not None
+    job, finished = storage.read(job_id), storage.finished_shards(job_id)
+    images = sum(len(shard) for shard in job.shards if shard.index in finished)
+    return images == outcome.spent.images_done
 
 
 def _rendered(storage: JobStorage, job_id: str, name: str) -> bytes:
