@@ -111,22 +111,22 @@ class JobStorage:
 
         From the first step on it is gone for every reader, and for a worker in the middle of it.
         """
-        folder = self._folder(job_id)
-        self._store.create(f"{JOBS}/{GONE}{job_id}", (self.read(job_id).owner or "").encode())
-        self._store.remove(f"{folder}/job.json")
-        self._store.remove(f"{UNFINISHED}/{job_id}")
-        self._store.remove_folder(folder)
+        owner = self.read(job_id).owner or ""
+        self._store.create(f"{JOBS}/{GONE}{job_id}", owner.encode())
+        self._remove(job_id)
 
     def sweep(self) -> int:
         """Remove what killed processes left of jobs that are not there; return of how many jobs."""
-        names = set(self._store.children(JOBS))
-        left = {name for name in names if GONE + name in names}
-        left |= {name for name in self.unfinished_ids() if self._is_settled(name)}
-        for job_id in left:
+        names, unfinished = set(self._store.children(JOBS)), self.unfinished_ids()
+        gone = {name for name in names.union(unfinished) if GONE + name in names}
+        settled = {name for name in unfinished if name not in gone and self._is_settled(name)}
+        for job_id in gone:
+            self._remove(job_id)
+        for job_id in settled:
             if "job.json" not in self._held(job_id):
                 self._store.remove_folder(f"{JOBS}/{job_id}")
             self._store.remove(f"{UNFINISHED}/{job_id}")
-        return len(left)
+        return len(gone | settled)
 
     def owner_of(self, job_id: str) -> str | None:
         """Return whose a job is, or was.
@@ -323,6 +323,12 @@ class JobStorage:
                 raise Gone(f"The job {job_id} was deleted, or has expired.")
             raise NotFound(f"There is no job {job_id!r}.")
         return folder
+
+    def _remove(self, job_id: str) -> None:
+        """Remove what is left of a job that is gone; whoever is killed at it leaves enough for the sweep."""
+        self._store.remove(f"{JOBS}/{job_id}/job.json")
+        self._store.remove_folder(f"{JOBS}/{job_id}")
+        self._store.remove(f"{UNFINISHED}/{job_id}")
 
     def _require_promise(self, job_id: str) -> None:
         """Refuse to make a job whose promise was followed by another one."""

@@ -30,6 +30,7 @@ from certd.smoothing import parse_request
 from certd.storage import FolderStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -202,6 +203,42 @@ def test_only_the_first_end_of_a_job_counts(tmp_path: Path) -> None:
     assert outcome is not None
     assert outcome.status is JobStatus.SUCCEEDED
     assert storage.unfinished_ids() == []
+
+
+class _Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_a_delete_that_was_killed_is_brought_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    """After the first step the job is on no list; the sweep sees to it that its images go too."""
+    storage, job = JobStorage(FolderStore(tmp_path)), _job()
+    storage.create(job, _inputs())
+    done = list[str]()
+
+    def mortal(step: Callable[[FolderStore, str], None]) -> Callable[[FolderStore, str], None]:
+        def run(store: FolderStore, name: str) -> None:
+            if len(done) == steps:
+                raise _Killed
+            done.append(name)
+            step(store, name)
+
+        return run
+
+    with monkeypatch.context() as patched:
+        for name in ("remove", "remove_folder"):
+            patched.setattr(FolderStore, name, mortal(getattr(FolderStore, name)))
+        with pytest.raises(_Killed):
+            storage.delete(job.id)
+    assert storage.job_ids() == []
+    assert storage.sweep() == 1
+    assert not (tmp_path / "jobs" / job.id).exists()
+    assert storage.unfinished_ids() == []
+    with pytest.raises(Gone):
+        storage.read(job.id)
+    assert storage.sweep() == 0
 
 
 @pytest.mark.parametrize("name", ["job_nope", "../secrets", "job_/../../etc", "", "job_" + "0" * 26])
