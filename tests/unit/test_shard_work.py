@@ -126,14 +126,16 @@ def test_a_job_that_ended_in_the_last_moment_is_given_no_more_shards(
     assert shop.storage.finished_shards(shop.job.id) == set()
 
 
-def test_what_is_finished_after_the_end_is_in_the_report_all_the_same(shop: Shop) -> None:
+def test_what_is_finished_after_the_end_is_in_the_report_all_the_same(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A report that was kept at the end is not read any more."""
     shop.work.run(shop.job, 0)
-    ended = shop.storage.read_outcome
     shop.fail()
     assert shop.reported() == 1
-    shop.storage.read_outcome = lambda _: None  # type: ignore[method-assign] # a worker that looked too early
-    shop.work.run(shop.job, 1)
-    shop.storage.read_outcome = ended  # type: ignore[method-assign]
+    with monkeypatch.context() as patched:
+        # A worker that looked a moment before the end.
+        patched.setattr(shop.storage, "read_outcome", lambda _: None)
+        shop.work.run(shop.job, 1)
     assert shop.reported() == 2
     assert shop.storage.read_report(shop.job.id, REPORT) is not None
