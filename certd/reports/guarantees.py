@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from certd.reports.accuracy import radius_grid
+from certd.reports.printed import trimmed
 from certd.reports.results import counts_suffice
 from certd.reports.weighted import mean
 from certd.statistics.fixed_images import accuracy_of_these_images, all_certificates_hold
@@ -172,4 +173,4 @@ def _radii_at(results: Results, alpha: float) -> NDArray[np.float64]:
 
 
 def _listed(grid: list[float]) -> str:
-    return ", ".join(f"{radius:g}" for radius in grid)
+    return ", ".join(map(trimmed, grid))

@@ -11,6 +11,7 @@ from certd.errors import CannotCertify
 from certd.smoothing.draws import Draws, Phase
 from certd.smoothing.plans.fields import DEFAULT_ALPHA, DEFAULT_N, DEFAULT_N0, DrawCount, Radius
 from certd.smoothing.plans.plan import Conclusion
+from certd.statistics import floor_to
 from certd.statistics.martingale import anytime_lower
 from certd.statistics.sequential import stage_schedule
 
@@ -61,8 +62,9 @@ class OpenPlan(BaseModel):
         largest = self.max_radius(guarantee)
         if largest <= (self.radius or 0.0):
             raise CannotCertify(
-                f"n = {self.n} draws at alpha = {self.alpha:g} certify at most {largest:.4f} under the open "
-                f"plan; asked for {self.radius or 0.0:g}. Raise n, or sigma, or ask for less.",
+                f"n = {self.n} draws at alpha = {self.alpha:g} certify at most "
+                f"{floor_to(largest, 4):.4f} under the open plan; asked for "
+                f"{self.radius or 0.0:g}. Raise n, or sigma, or ask for less.",
                 pointer="/n",
                 largest_radius=largest,
             )

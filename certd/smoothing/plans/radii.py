@@ -20,6 +20,7 @@ from certd.smoothing.plans.fields import (
     too_few_draws,
 )
 from certd.smoothing.plans.plan import Conclusion
+from certd.statistics import floor_to
 from certd.statistics.sequential import group_sequential_design, is_reachable, stage_schedule
 from certd.statistics.spending import Spending
 
@@ -95,8 +96,8 @@ class RadiiPlan(BaseModel):
         if beyond:
             raise CannotCertify(
                 f"n = {self.n} draws at alpha = {self.alpha:g} cannot certify a radius of {beyond[0]:g}: the "
-                f"largest within reach is about {cap:.4f}. Leave out radii from {beyond[0]:g} on, or raise n "
-                "or sigma.",
+                f"largest within reach is about {floor_to(cap, 4):.4f}. Leave out radii from {beyond[0]:g} "
+                "on, or raise n or sigma.",
                 pointer="/radii",
                 largest_radius=cap,
                 unreachable=beyond,
