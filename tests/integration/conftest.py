@@ -73,7 +73,7 @@ class Service:
 
     def finish(self, job_id: str) -> list[dict[str, Any]]:
         """Wait until a job of ``REQUEST`` has succeeded, and return its certificates."""
-        ended = self.client.wait(job_id, timeout_seconds=180)
+        ended = self.client.wait(job_id, timeout_seconds=300)
         assert ended["status"] == "succeeded", ended["error"]
         assert ended["progress"]["images_done"] == REQUEST["limit"]
         return self.client.certificates(job_id)
