@@ -3,12 +3,13 @@
     python -m benchmarks.workers
 
 Each worker is a process of one thread. A stack of one worker and one of two take turns, so that both meet the
-same machine. Prints Markdown.
+same machine. Prints Markdown, and what is found so far to standard error.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -41,6 +42,7 @@ def main() -> None:
         for seed in range(1, ROUNDS + 1):
             for count, client in clients.items():
                 found[count].append(_seconds(client, {**request, "seed": seed}))
+                print(f"round {seed}, {count} of workers: {found[count][-1]:.1f} s", file=sys.stderr, flush=True)
     one, two = (median(found[count]) for count in COUNTS)
     print(f"{describe()}; digits-cnn, {arguments.images} images, n = {arguments.n:,}.\n")
     print(f"| workers | seconds, median of {ROUNDS} |\n|---|---|\n| one | {one:.1f} |\n| two | {two:.1f} |\n")
