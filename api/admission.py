@@ -73,7 +73,7 @@ def admit(  # noqa: PLR0913, PLR0917 - the parts of a job
     ]
     for guarantee in guarantees:
         plan.check(guarantee, model.num_classes)
-        require_light(certification.plan, guarantee)
+        require_light(certification.plan, guarantee, certification.check_draws)
     speed = services.draws_per_second(model.reference)
     run = cut(len(inputs), plan.max_draws, speed, services.settings.shard_seconds)
     job = Job(

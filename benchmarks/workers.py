@@ -42,7 +42,9 @@ def main() -> None:
         for seed in range(1, ROUNDS + 1):
             for count, client in clients.items():
                 found[count].append(_seconds(client, {**request, "seed": seed}))
-                print(f"round {seed}, {count} of workers: {found[count][-1]:.1f} s", file=sys.stderr, flush=True)
+                print(
+                    f"round {seed}, {count} of workers: {found[count][-1]:.1f} s", file=sys.stderr, flush=True
+                )
     one, two = (median(found[count]) for count in COUNTS)
     print(f"{describe()}; digits-cnn, {arguments.images} images, n = {arguments.n:,}.\n")
     print(f"| workers | seconds, median of {ROUNDS} |\n|---|---|\n| one | {one:.1f} |\n| two | {two:.1f} |\n")

@@ -13,7 +13,10 @@ from certd.smoothing.request import parse_request
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from certd.models import BaseClassifier
+    from certd.models.runtime.prepared import PreparedClassifier
     from certd.smoothing.plans.plan import Conclusion
+    from certd.smoothing.request import Certification
 
 OFF_GRID = (
     "This input does not lie on the 8-bit grid, so its noise is added in floating point, whose rounding the "
@@ -49,6 +52,7 @@ class Smooth:
             parse_request({"model": "x", "sigma": sigma, "seed": seed}).resolve("x", labelled=False).seed
         )
         self._calls = 0
+        self._compared: set[tuple[int, str]] = set()
 
     def certify(self, x: Tensor, n0: int, n: int, alpha: float, batch_size: int) -> tuple[int, float]:
         """Return the class and a radius within which g returns it, or ``(ABSTAIN, 0.0)``.
@@ -112,11 +116,25 @@ class Smooth:
         certification = parse_request({"model": "smooth", **asked, **plan}).resolve(
             classifier.reference, labelled=False
         )
-        certifier = Certifier(classifier, certification, str(x.device))
+        device = str(x.device)
+        prepared = self._prepared(classifier, certification, device)
+        certifier = Certifier(classifier, certification, device, prepared)
         self._calls += 1
         ids = np.array([self._calls], np.uint64)
         (certificate,) = certifier.certify(grid.astype(np.uint8)[None], ids)
         return certificate.conclusion
+
+    def _prepared(
+        self, classifier: BaseClassifier, certification: Certification, device: str
+    ) -> PreparedClassifier:
+        """Make the classifier ready; whether its rows answer for themselves is asked at the first call."""
+        from certd.models.runtime.prepare import assemble, prepare  # noqa: PLC0415
+
+        key = (certification.rows, device)
+        make = assemble if key in self._compared else prepare
+        prepared = make(classifier, certification.execution, certification.rows, device)
+        self._compared.add(key)
+        return prepared
 
 
 def _input_shape(x: Tensor) -> tuple[int, int, int]:

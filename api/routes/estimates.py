@@ -29,5 +29,5 @@ def estimate_job(request: Asked, services: Provided) -> EstimateView:
     guarantee = Guarantee.of(certification.noise, certification.norm, model.input_shape)
     speed = services.draws_per_second(model.reference)
     expected = estimate(certification, guarantee, request.num_images, model.num_classes, speed)
-    require_light(certification.plan, guarantee)
+    require_light(certification.plan, guarantee, certification.check_draws)
     return EstimateView(plan=certification.plan.model_dump(mode="json"), **asdict(expected))

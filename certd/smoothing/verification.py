@@ -142,31 +142,31 @@ def _trail_difference(name: str, stored: Sequence[int], drawn: Sequence[int]) ->
 def _sum_difference(name: str, stored: Record, drawn: Record) -> str | None:
     """Compare what was summed beside the votes; machines may round it apart, or a draw into the next bin."""
     before, now = _sums(stored), _sums(drawn)
-    draws = drawn.drawn(Phase.ESTIMATION)
     for what in {**before, **now}:
         if what not in before or what not in now:
             return f"{name}: only one of the two has the sum of {what}"
-        (kept, _), (again, spare) = before[what], now[what]
+        (kept, _), (again, allowed) = before[what], now[what]
         if kept.shape != again.shape:
             return f"{name}: the sum of {what} has {again.size} members, in the run {kept.size}"
         apart = np.abs(kept - again)
-        if apart.max() > SCORE_TOLERANCE * draws + spare:
+        if apart.max() > allowed:
             i = int(apart.argmax())
             return f"{name}, sum of {what}: counted {again.flat[i]:.6g}, the run has {kept.flat[i]:.6g}"
     return None
 
 
 def _sums(record: Record) -> dict[str, tuple[NDArray[np.float64], float]]:
-    """Return the sums beside a record's votes, each in draws and with what it may be off besides rounding."""
+    """Return the sums beside a record's votes, each in draws, and how far off it may be."""
     tally = record.tallies[Phase.ESTIMATION]
+    rounding = SCORE_TOLERANCE * tally.draws
     found: dict[str, tuple[NDArray[np.float64], float]] = {}
     for sums in (tally.soft, tally.confidence):
         if sums is not None:
-            found["softmax"] = (sums.scores / SCALE, 0.0)
-            found["squared softmax"] = (sums.squares / SCALE, 0.0)
+            found["softmax"] = (sums.scores / SCALE, rounding)
+            found["squared softmax"] = (sums.squares / SCALE, rounding)
     if (sure := tally.confidence) is not None:
-        found["draws by confidence"] = (sure.draws.astype(np.float64), 1.0)
-        found["confidence"] = (sure.confidence / SCALE, 1.0)
+        found["draws by confidence"] = (sure.draws.astype(np.float64), 1.0 + rounding)
+        found["confidence"] = (sure.confidence / SCALE, 1.0 + rounding)
         found["log loss"] = (np.array([sure.log_loss / LOSS_SCALE]), LOGIT_TOLERANCE * tally.draws)
     if record.clean_scores is not None:
         found["softmax of the clean image"] = (np.array(record.clean_scores) / SCALE, LOGIT_TOLERANCE)

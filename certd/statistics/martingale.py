@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BISECTIONS = 60
-ROUNDING = 2**-50
+ROUNDING = 2**-49
 SAFETY = 1e-9
 
 
@@ -55,7 +55,7 @@ def log_capital(successes: int, trials: int, null: float) -> float:
         return -math.inf
     terms = (float(betaln(a, b)), -successes * math.log(null), -b * math.log1p(-null), math.log(share))
     # ln B is two log-gammas less a third, which is below ``gammas`` and no smaller than their sum. Each is
-    # known to 2**-52 of its size, and two sums round by half as much: 3 * 2**-52 in all; 4 are allowed.
+    # known to 2**-51 of its size, and two sums round by 2**-53: 5 * 2**-52 in all; 8 are allowed.
     gammas = (trials + 2) * math.log(trials + 2)
     error = SAFETY + ROUNDING * (trials + gammas + math.fsum(map(abs, terms)))
     return math.fsum((*terms, -error))

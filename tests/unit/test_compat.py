@@ -43,6 +43,23 @@ def test_an_image_on_the_grid_gets_the_certificate_of_the_library() -> None:
     assert run.certificates[0].conclusion.prediction == found[0]
 
 
+def test_answers_are_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a call asks of its network beyond its draws, two batches, is asked at the first."""
+    passes = 0
+
+    def count(*_: object) -> None:
+        nonlocal passes
+        passes += 1
+
+    network = Threshold()
+    network.register_forward_hook(count)
+    smooth = Smooth(network, 2, 0.25, seed=3)
+    smooth.predict(_digit(), 100, 0.001, 100)
+    first, passes = passes, 0
+    smooth.predict(_digit(), 100, 0.001, 100)
+    assert first == passes + 2
+
+
 def test_prediction_and_abstention_speak_cohen_s_language() -> None:
     """ABSTAIN is -1, with radius 0; a clear image is predicted."""
     smooth = Smooth(Threshold(), 2, 0.5, seed=1)

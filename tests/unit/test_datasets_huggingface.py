@@ -91,6 +91,14 @@ def test_no_other_split_is_taken_for_the_one_that_is_asked(tmp_path: Path, pixel
     assert len(open_dataset(f"hf:{tmp_path}?split=validation")) == 3
 
 
+def test_a_split_s_name_is_read_whole(tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Hubs add a digest to it, and people call splits as they like: one beginning as another is another."""
+    for name in ("test-00000-of-00001-f7dfac4a", "test_small-00000-of-00001-c3d4e5f6", "test_odd", "eval"):
+        pq.write_table(_table(pixels), tmp_path / f"{name}.parquet")
+    for split in ("test", "test_small", "test_odd", "eval"):
+        assert len(open_dataset(f"hf:{tmp_path}?split={split}")) == 3
+
+
 def test_files_that_name_no_split_are_one_set_unless_a_split_is_asked(
     tmp_path: Path, pixels: NDArray[np.uint8]
 ) -> None:

@@ -113,6 +113,15 @@ def test_thresholds_too_dear_for_a_stranger_are_refused() -> None:
         require_light(largest, G)
 
 
+def test_checked_votes_may_need_thresholds_for_each_power_of_two_of_differences() -> None:
+    """Thirteen times the counts, with two thousand draws of the check."""
+    plan = RadiiPlan(n=10**8, radii=(0.0, 0.5, 1.0, 1.5))
+    require_light(plan, G)
+    require_light(plan.model_copy(update={"n": 4 * 10**9 // 52}), G, 2000)
+    with pytest.raises(CannotCertify, match="at 52 radii"):
+        require_light(plan, G, 2000)
+
+
 @pytest.mark.parametrize("radii", [(), (0.5, 0.25), (0.25, 0.25), (-0.1, 0.5)])
 def test_a_list_that_does_not_rise_is_refused(radii: tuple[float, ...]) -> None:
     """Radii are listed once each, from small to large, none negative."""

@@ -137,6 +137,18 @@ def test_what_stands_beside_the_votes_is_compared_too(
     assert said in found.difference
 
 
+def test_the_clean_image_s_softmax_is_compared_however_many_draws_there_were() -> None:
+    """It is one softmax and no sum over draws."""
+    run, certifier = _run(plan="fixed", n=10_000, confidence=True)
+    victim = run.certificates[0]
+    scores = victim.record.clean_scores
+    assert scores is not None
+    forged = replace(victim, record=replace(victim.record, clean_scores=(*scores[1:], scores[0])))
+    found = verify(replace(run, certificates=(forged, *run.certificates[1:])), certifier, _pixels)
+    assert found.difference is not None
+    assert "softmax of the clean image" in found.difference
+
+
 def test_another_label_than_the_data_set_has_is_found() -> None:
     """A label decides what is right, and what some plans test."""
     run, certifier = _run(plan="fixed", n=100)

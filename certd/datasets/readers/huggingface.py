@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from certd.datasets.uri import DatasetUri
 
 DEFAULT_SPLIT = "test"
-SPLIT_NAMED = re.compile(r"(.+)-\d+-of-\d+$|(train|test|validation|valid|val|dev)(?![^-._])")
+SPLIT_NAMED = re.compile(r"(.+)-\d+-of-\d+(?:-[0-9a-f]+)?$|(train|test|validation|valid|val|dev)(?![^-.])")
 """How hubs name files after splits, and what people call splits."""
 
 
@@ -40,6 +40,7 @@ class ArrowRows:
 
     def __init__(self, table: Any, column: str) -> None:
         self._pictures = table[column]
+        self._num_bytes = self._pictures.nbytes
         self._column = column
 
     def __len__(self) -> int:
@@ -58,7 +59,7 @@ class ArrowRows:
 
     def identity(self, position: int) -> str:
         """Return a row's number, and the size of all rows."""
-        return f"{position} {self._pictures.nbytes}"
+        return f"{position} {self._num_bytes}"
 
 
 def open_huggingface(uri: DatasetUri, path: Path, name: str) -> LazyDataset:
@@ -84,7 +85,7 @@ def _parquet_files(path: Path, split: str | None) -> list[Path]:
     """Return the files of one split; all of a folder where none is asked and no file names its own."""
     files = sorted(path.rglob("*.parquet"))
     wanted = split or DEFAULT_SPLIT
-    parts = [file for file in files if _split_of(file) == wanted or file.name.startswith(f"{wanted}-")]
+    parts = [file for file in files if _is_of(file, wanted)]
     others = ", ".join(sorted({found for found in map(_split_of, files) if found is not None}))
     if not parts and split is None and not others:
         parts = sorted(path.glob("*.parquet"))
@@ -99,6 +100,11 @@ def _parquet_files(path: Path, split: str | None) -> list[Path]:
             f"{path.name} holds {wanted!r} in {', '.join(folders)}; open one of these folders."
         )
     return parts
+
+
+def _is_of(file: Path, split: str) -> bool:
+    named = _split_of(file)
+    return named == split if named is not None else f"{file.stem}-".startswith(f"{split}-")
 
 
 def _split_of(file: Path) -> str | None:

@@ -60,7 +60,7 @@ def assemble(
 ) -> PreparedClassifier:
     """Make ``classifier`` ready to be timed: as ``prepare`` does, but its rows were not compared.
 
-    Nothing may be certified with the result.
+    Nothing may be certified with the result, unless that was done for the same network before.
     """
     keep_cublas_repeatable()
     if arithmetic.compiled == "auto":

@@ -163,21 +163,28 @@ class RadiiPlan(BaseModel):
         )
 
 
-def require_light(plan: Plan, guarantee: Guarantee) -> None:
+def require_light(plan: Plan, guarantee: Guarantee, check_draws: int | None = None) -> None:
     """Refuse a radii plan from outside whose thresholds would take a worker too long to compute.
+
+    Args:
+        plan: Any plan; the others are light.
+        guarantee: Noise, norm and shape.
+        check_draws: Where votes are checked: thresholds may be needed for each power of two of them.
 
     Raises:
         CannotCertify: With the arithmetic. The plan would certify, so one that began earlier goes on.
     """
     if not isinstance(plan, RadiiPlan):
         return
-    work = plan.n * len(plan.grid(guarantee))
+    designs = 1 if check_draws is None else 2 + (check_draws - 1).bit_length()
+    radii = designs * len(plan.grid(guarantee))
+    work = plan.n * radii
     if work > MOST_WORK:
         raise CannotCertify(
-            f"n = {plan.n:,} draws at {len(plan.grid(guarantee))} radii make {work:,} counts to weigh before "
+            f"n = {plan.n:,} draws at {radii} radii make {work:,} counts to weigh before "
             f"the first draw; a job may ask for {MOST_WORK:,}. Lower n, or list fewer radii.",
             pointer="/n",
-            largest_n=MOST_WORK // len(plan.grid(guarantee)),
+            largest_n=MOST_WORK // radii,
         )
 
 
