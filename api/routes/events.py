@@ -56,7 +56,13 @@ async def events(job_id: str, request: Request, services: Provided) -> Streaming
 
 
 async def _counted(stream: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Pass a stream on; it is open from its first word until its reader or its job is gone."""
+    """Pass a stream on; it is open from its first word until its reader or its job is gone.
+
+    Of many that were let in at once, those too many are told to come again.
+    """
+    if len(_open) >= MOST_STREAMS:
+        yield f"retry: {1000 * FULL_RETRY_SECONDS}\n\n"
+        return
     token = object()
     _open.add(token)
     try:

@@ -59,10 +59,13 @@ def promise(storage: JobStorage, owner: str | None, key: str, fingerprint: str, 
     """
     name = hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()
     ours = json.dumps({"job_id": job_id, "fingerprint": fingerprint, "made_at": time()}).encode()
+    followed: str | None = None
     while True:
         found = json.loads(storage.promise(name, ours))
         first, made_at = str(found["job_id"]), float(found["made_at"])
         if first == job_id:
+            if followed is not None and _exists(storage, followed):
+                raise Conflict("The first request with this Idempotency-Key ended just now; ask again.")
             return Promise(name, job_id, made_at, replayed=False)
         if found["fingerprint"] != fingerprint:
             raise KeyReused(
@@ -76,7 +79,7 @@ def promise(storage: JobStorage, owner: str | None, key: str, fingerprint: str, 
             raise Conflict(
                 "The first request with this Idempotency-Key is still being read; ask again in a moment."
             )
-        name = first
+        name = followed = first
 
 
 def withdraw(storage: JobStorage, made: Promise) -> None:

@@ -101,6 +101,8 @@ class JobStorage:
                 write_inputs(stream, inputs)
             self._require_promise(job.id)
             self._store.create(f"{folder}/job.json", job.model_dump_json(indent=2).encode())
+            # Asked again: who follows looks for the job once more, too, so one of the two sees the other.
+            self._require_promise(job.id)
         except BaseException:
             self._store.remove_folder(folder)
             self._store.remove(f"{UNFINISHED}/{job.id}")
@@ -116,16 +118,21 @@ class JobStorage:
         self._remove(job_id)
 
     def sweep(self) -> int:
-        """Remove what killed processes left of jobs that are not there; return of how many jobs."""
+        """Remove what killed processes left of jobs that are not there; return of how many it was tried.
+
+        What cannot be removed is left to the next sweep, and holds no other up.
+        """
         names, unfinished = set(self._store.children(JOBS)), self.unfinished_ids()
         gone = {name for name in names.union(unfinished) if GONE + name in names}
         settled = {name for name in unfinished if name not in gone and self._is_settled(name)}
         for job_id in gone:
-            self._remove(job_id)
+            with suppress(StorageAway):
+                self._remove(job_id)
         for job_id in settled:
-            if "job.json" not in self._held(job_id):
-                self._store.remove_folder(f"{JOBS}/{job_id}")
-            self._store.remove(f"{UNFINISHED}/{job_id}")
+            with suppress(StorageAway):
+                if "job.json" not in self._held(job_id):
+                    self._store.remove_folder(f"{JOBS}/{job_id}")
+                self._store.remove(f"{UNFINISHED}/{job_id}")
         return len(gone | settled)
 
     def owner_of(self, job_id: str) -> str | None:

@@ -268,6 +268,22 @@ def test_one_stream_too_many_is_told_to_come_back(
     assert int(refused.headers["retry-after"]) == events.FULL_RETRY_SECONDS
 
 
+def test_of_many_streams_let_in_at_once_no_more_are_held_open(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that finds no room at its first word ends there, and its reader comes again."""
+    job_id = client.post("/v1/jobs", json=GOOD).json()["id"]
+
+    class FullFromTheSecondLook(set[object]):
+        def __len__(self) -> int:
+            self.looks = getattr(self, "looks", -1) + 1
+            return events.MOST_STREAMS * self.looks
+
+    monkeypatch.setattr(events, "_open", FullFromTheSecondLook())
+    monkeypatch.setattr(events, "LONGEST_SECONDS", 1.0)
+    assert client.get(f"/v1/jobs/{job_id}/events").text == "retry: 10000\n\n"
+
+
 def test_a_queue_that_is_away_answers_503(data_dir: Path) -> None:
     """Without a server at the queue's address a submission says when to try again."""
     services = Services.connect(Settings(data_dir=data_dir), f"unix://{data_dir}/nobody.sock")

@@ -126,6 +126,54 @@ def test_of_two_that_come_after_a_dead_one_one_makes_the_job(
     assert desk.services.storage.job_ids() == [made[0].job.id]
 
 
+def test_who_follows_a_request_that_ended_meanwhile_makes_no_second_job(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slow first one writes its job between the look of the second and its promise; neither makes two."""
+    found_dead = idempotency._exists  # noqa: SLF001 - the moment between a look and what follows from it
+    first: list[str] = []
+
+    def look_and_miss_it(*question: Any) -> bool:
+        monkeypatch.setattr(idempotency, "_exists", found_dead)
+        answer = found_dead(*question)
+        desk.services.storage.create(_job().model_copy(update={"id": first[0]}), _inputs())
+        return answer
+
+    def while_nobody_is_done(job_id: str) -> Job:
+        first.append(job_id)
+        raise TimeoutError
+
+    monkeypatch.setattr("api.once.withdraw", lambda *_: None)
+    with pytest.raises(TimeoutError):
+        stored_once(desk.services, Caller.local(), "one", lambda: "the same", while_nobody_is_done)
+    _forget_at_once(monkeypatch)
+    monkeypatch.setattr(idempotency, "_exists", look_and_miss_it)
+    with pytest.raises(Conflict, match="ended just now"):
+        desk.store()
+    assert desk.store().job.id == first[0]
+    assert desk.services.storage.job_ids() == first
+
+
+def test_a_request_that_is_followed_while_it_writes_takes_its_job_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks for a follower before it writes, and after."""
+    made: list[Stored] = []
+    storage = desk.services.storage
+    look = storage._require_promise  # noqa: SLF001 - the moment between a look and what follows from it
+
+    def look_before_another_comes(job_id: str) -> None:
+        look(job_id)
+        monkeypatch.setattr(storage, "_require_promise", look)
+        made.append(desk.store())
+
+    _forget_at_once(monkeypatch)
+    monkeypatch.setattr(storage, "_require_promise", look_before_another_comes)
+    with pytest.raises(Conflict, match="took so long"):
+        desk.store()
+    assert storage.job_ids() == [made[0].job.id]
+
+
 @pytest.mark.parametrize("fails", ["late", "not at all"])
 def test_a_slow_first_request_gives_way_to_the_one_that_took_its_place(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, fails: str

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certd.errors import Conflict, Gone, NotFound, StorageFull
+from certd.errors import Conflict, Gone, NotFound, StorageAway, StorageFull
 from certd.jobs.inputs import Inputs
 from certd.jobs.job import (
     Job,
@@ -239,6 +239,26 @@ def test_a_delete_that_was_killed_is_brought_to_its_end(
     with pytest.raises(Gone):
         storage.read(job.id)
     assert storage.sweep() == 0
+
+
+def test_a_job_that_cannot_be_removed_holds_no_sweep_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its remains wait for better times; those of others go."""
+    storage, jobs = JobStorage(FolderStore(tmp_path)), [_job() for _ in range(3)]
+    for job in jobs:
+        storage.create(job, _inputs())
+        (tmp_path / "jobs" / f".gone-{job.id}").touch()
+    remove = FolderStore.remove
+
+    def remove_most(store: FolderStore, name: str) -> None:
+        if jobs[1].id in name:
+            raise StorageAway("it does not let itself be removed")
+        remove(store, name)
+
+    monkeypatch.setattr(FolderStore, "remove", remove_most)
+    assert storage.sweep() == 3
+    assert [(tmp_path / "jobs" / job.id).exists() for job in jobs] == [False, True, False]
 
 
 @pytest.mark.parametrize("name", ["job_nope", "../secrets", "job_/../../etc", "", "job_" + "0" * 26])
