@@ -23,6 +23,11 @@ class Stored:
     job: Job
     replayed: bool
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return what the answer says of it."""
+        return {"Idempotency-Replayed": "true"} if self.replayed else {}
+
 
 def stored_once(
     services: Services,

@@ -17,6 +17,7 @@ from certd.jobs.progress import JobProgress
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from api.once import Stored
     from api.services import Services
     from certd.jobs.job import Job, JobOutcome
 
@@ -32,11 +33,14 @@ def job_view(services: Services, job: Job) -> JobView:
     return _view(services, job, unfinished_status(services, job), progress)
 
 
-def new_job_view(services: Services, job: Job) -> JobView:
-    """Return a job that was just stored; while the queue is away, nobody has begun it."""
+def stored_view(services: Services, stored: Stored) -> JobView:
+    """Return a job that a request made or found; one just made nobody has begun while the queue is away."""
+    job = stored.job
     try:
         return job_view(services, job)
     except RedisError:
+        if stored.replayed:
+            raise
         return _view(services, job, JobStatus.QUEUED, JobProgress.none(job.images_total, job.max_draws))
 
 

@@ -17,7 +17,7 @@ from api.preferences import matches, response_headers, wait_seconds
 from api.rerun import rerun_once
 from api.schemas import FinishedJob, JobPage, JobView
 from api.services import Provided, Services
-from api.views import job_view, new_job_view, page_of_jobs
+from api.views import job_view, page_of_jobs, stored_view
 from certd.errors import Conflict, Gone
 from certd.jobs.job import JobStatus
 
@@ -41,14 +41,13 @@ async def submit(request: Request, response: Response, services: Provided) -> An
     """
     async with read_submission(request, services) as submission:
         stored = await run_in_threadpool(submission.store)
-    headers = {"Idempotency-Replayed": "true"} if stored.replayed else {}
+    headers = stored.headers
     wait = wait_seconds(request.headers.get("prefer"))
     if wait:
         headers["Preference-Applied"] = f"wait={wait}"
         if await _ended(services, stored.job.id, wait):
             response.status_code = 200
-    seen = job_view if stored.replayed else new_job_view
-    view = await run_in_threadpool(seen, services, stored.job)
+    view = await run_in_threadpool(stored_view, services, stored)
     response.headers.update({**headers, **response_headers(view), "Location": view.links["self"]})
     response.headers["Operation-Location"] = view.links["self"]
     if response.status_code == 200:
@@ -122,9 +121,8 @@ def rerun_job(
     Each run holds at its own alpha; the better of two, chosen after looking at both, holds at the sum.
     """
     stored = rerun_once(services, caller, job_id, idempotency_key(request))
-    view = (job_view if stored.replayed else new_job_view)(services, stored.job)
-    replayed = {"Idempotency-Replayed": "true"} if stored.replayed else {}
-    response.headers.update({**replayed, **response_headers(view), "Location": view.links["self"]})
+    view = stored_view(services, stored)
+    response.headers.update({**stored.headers, **response_headers(view), "Location": view.links["self"]})
     return view
 
 

@@ -17,7 +17,7 @@ from api.schemas import JobView, SweepEstimateView, SweepRuns
 from api.services import Provided, Services
 from api.sweep_submission import SweepSubmission
 from api.sweep_views import sweep_of, sweep_runs
-from api.views import job_view, new_job_view
+from api.views import stored_view
 from certd.jobs.rendering import PAGE, REPORT
 from certd.jobs.sweep_rendering import report_of_job, sweep_content
 from certd.jobs.sweep_request import FinalRequest, SweepRequest
@@ -90,9 +90,8 @@ def certify_chosen(  # noqa: PLR0913, PLR0917 - the parts of a request
 
 
 def _accepted(services: Services, response: Response, stored: Stored) -> JobView:
-    view = (job_view if stored.replayed else new_job_view)(services, stored.job)
-    replayed = {"Idempotency-Replayed": "true"} if stored.replayed else {}
-    response.headers.update({**replayed, **response_headers(view), "Location": view.links["self"]})
+    view = stored_view(services, stored)
+    response.headers.update({**stored.headers, **response_headers(view), "Location": view.links["self"]})
     response.headers["Operation-Location"] = view.links["self"]
     return view
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from certd.smoothing.draws import Phase, Record
+from certd.smoothing.evidence import COUNTS
 
 if TYPE_CHECKING:
     from certd.smoothing.draws import Tally
@@ -82,10 +83,8 @@ def counts_row(record: Record) -> dict[str, Any]:
     return {
         "image_sha256": record.image_sha256,
         **{
-            f"{phase.name.lower()}_counts": record.tallies[phase].counts.tolist()
-            if phase in record.tallies
-            else None
-            for phase in Phase
+            column: record.tallies[phase].counts.tolist() if phase in record.tallies else None
+            for phase, column in COUNTS.items()
         },
         "trail": list(record.trail),
         "soft_scores": None if soft is None else soft.scores.tolist(),

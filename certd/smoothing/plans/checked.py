@@ -113,7 +113,7 @@ class CheckedPlan:
         inner = self._inner
 
         def suffices(check_draws: int) -> bool:
-            widened = _widened(guarantee, 0, check_draws, self.plan.alpha)
+            widened = _with_slack(guarantee, 0, check_draws, self.plan.alpha)
             return widened.bound(inner.n, inner.n, inner.alpha).radius > 0
 
         enough = bisect_left(range(MAX_DRAWS_PER_PHASE), True, key=suffices, lo=1)
@@ -144,10 +144,10 @@ class CheckedPlan:
         computed for a few numbers instead of for each.
         """
         rounded = min(1 << (differed - 1).bit_length(), self.check_draws) if differed else 0
-        return _widened(guarantee, rounded, self.check_draws, self.plan.alpha)
+        return _with_slack(guarantee, rounded, self.check_draws, self.plan.alpha)
 
 
-def _widened(guarantee: Guarantee, differed: int, check_draws: int, alpha: float) -> Guarantee:
+def _with_slack(guarantee: Guarantee, differed: int, check_draws: int, alpha: float) -> Guarantee:
     # The last digits keep both shares of alpha together below it.
     share = alpha * CHECK_SHARE * (1 - 1e-9)
     disagreement = float(clopper_pearson_upper(differed, check_draws, share))
